@@ -1,0 +1,33 @@
+# make demo: see it work · make test: prove it · make check: lint, types, floors · make bench: measure it
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: demo test check bench clean
+
+demo: .venv/.demo
+	$(BIN)/outreach demo
+
+test: .venv/.test
+	$(BIN)/python -m pytest
+
+check: .venv/.check
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+bench: .venv/.test
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv practice
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.demo: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . && touch $@
+
+.venv/.test: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' && touch $@ .venv/.demo
+
+.venv/.check: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,check]' && touch $@ .venv/.test .venv/.demo

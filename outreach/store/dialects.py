@@ -1,0 +1,85 @@
+"""Where SQLite and PostgreSQL differ, and nowhere else.
+
+SQLite is the embedded default: WAL, one writer, `synchronous=FULL` because a claim that a power cut
+forgets would be sent twice. PostgreSQL is for where one machine is outgrown.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Connection, Dialect, Engine, Integer, event
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.types import TypeDecorator
+
+BUSY_TIMEOUT_MS = 30_000
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+WRITING = "outreach_writing"
+"""The execution option that makes a transaction take SQLite's write lock when it begins."""
+
+BigId = BigInteger().with_variant(Integer(), "sqlite")
+"""A 64-bit key; SQLite only clusters a table by a column declared INTEGER."""
+
+Document = JSON().with_variant(JSONB(), "postgresql")
+
+
+class Instant(TypeDecorator[dt.datetime]):
+    """A moment, always with a zone: milliseconds in SQLite, timestamptz in PostgreSQL."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        postgres = dialect.name == "postgresql"
+        return dialect.type_descriptor(TIMESTAMP(timezone=True) if postgres else BigInteger())
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a time zone cannot be stored")
+        return value if dialect.name == "postgresql" else to_ms(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> dt.datetime | None:
+        if value is None or dialect.name == "postgresql":
+            return value  # type: ignore[no-any-return]
+        return from_ms(value)
+
+
+def to_ms(moment: dt.datetime) -> int:
+    """Whole milliseconds since 1970, UTC."""
+    return (moment - EPOCH) // dt.timedelta(milliseconds=1)
+
+
+def from_ms(milliseconds: int) -> dt.datetime:
+    return EPOCH + dt.timedelta(milliseconds=milliseconds)
+
+
+def prepare(engine: Engine) -> None:
+    """Teach a SQLite engine our pragmas and honest transactions; a PostgreSQL engine needs nothing."""
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: sqlite3.Connection, _record: object) -> None:
+        # The driver would begin transactions by its own rules, and never for a SELECT; we do it ourselves.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout={BUSY_TIMEOUT_MS}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "cache_size=-65536",
+            "temp_store=MEMORY",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        # A reader that turns writer in the middle may fail at once with "locked": take the lock at the start.
+        writing = connection.get_execution_options().get(WRITING)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

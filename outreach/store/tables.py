@@ -1,0 +1,314 @@
+"""Every table, and why it has the shape it has.
+
+Two databases: `main`, and `events` for what is appended by the million. On SQLite they are two
+files, because a busy writer would make the tracking loader wait; on PostgreSQL one database holds both.
+
+* A person is split in two: `subscriber` is read one at a time, `profile` is what rules scan.
+* `delivery` is clustered by (campaign, subscriber) and has no other index; a second one makes
+  freezing an audience 2.6 times slower. Work in flight is in the small tables `claim` and `retry`.
+* Engagement is a maintained roll-up of people's events, never a query over the raw ones.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from outreach.store.dialects import BigId, Document, Instant
+
+TEXT_SLOTS = tuple(f"t{n}" for n in range(1, 17))
+NUMBER_SLOTS = tuple(f"n{n}" for n in range(1, 17))
+DATE_SLOTS = tuple(f"d{n}" for n in range(1, 9))
+
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+main = MetaData(naming_convention=_NAMES)
+events = MetaData(naming_convention=_NAMES)
+
+# --- people -----------------------------------------------------------------------------------------------------
+
+subscriber = Table(
+    "subscriber",
+    main,
+    Column("id", BigId, primary_key=True),
+    Column("address", String(320), nullable=False, unique=True),  # normalised once, on entry
+    Column("attributes", Document, nullable=False),  # every value we know: for templates, export and audit
+    Column("created_at", Instant, nullable=False),
+)
+
+profile = Table(
+    "profile",
+    main,
+    Column("subscriber_id", BigId, ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True),
+    Column("status", SmallInteger, nullable=False),  # subscribers.Status
+    Column("locale", String(16)),
+    Column("timezone", String(40)),
+    Column("joined_at", Instant),
+    # Engagement over everything, so that the commonest rules need no join.
+    Column("received", Integer, nullable=False, server_default="0"),
+    Column("opens", Integer, nullable=False, server_default="0"),
+    Column("clicks", Integer, nullable=False, server_default="0"),
+    Column("unopened", Integer, nullable=False, server_default="0"),  # campaigns received since the last open
+    Column("last_sent_at", Instant),
+    Column("last_open_at", Instant),
+    Column("last_click_at", Instant),
+    # Typed slots for the attributes that rules use (field.slot names one): no DDL at run time.
+    *(Column(name, Text) for name in TEXT_SLOTS),
+    *(Column(name, Float) for name in NUMBER_SLOTS),
+    *(Column(name, Instant) for name in DATE_SLOTS),
+)
+
+field = Table(
+    "field",
+    main,
+    Column("name", String(60), primary_key=True),
+    Column("type", String(10), nullable=False),  # text number date yesno choice
+    Column("slot", String(4), unique=True),
+)
+
+department = Table(
+    "department",
+    main,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(120), nullable=False, unique=True),
+)
+
+topic = Table(
+    "topic",
+    main,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("key", String(200), nullable=False, unique=True),  # the name, folded, by which it is found
+    Column("department_id", Integer, ForeignKey("department.id")),
+    Column("message_class", String(12), nullable=False, server_default="regular"),  # regular statutory emergency
+    Column("document", Document),  # names in other languages, consent text
+)
+
+subscription = Table(
+    "subscription",
+    main,
+    Column("topic_id", Integer, ForeignKey("topic.id"), primary_key=True),
+    Column("subscriber_id", BigId, ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True),
+    Column("status", SmallInteger, nullable=False),  # subscribers.SubscriptionStatus
+    Column("frequency", SmallInteger, nullable=False, server_default="0"),  # 0 at once, 1 daily, 2 weekly
+    Column("changed_at", Instant, nullable=False),
+    Index("ix_subscription_person", "subscriber_id", "topic_id"),
+    sqlite_with_rowid=False,
+)
+
+consent = Table(
+    "consent",
+    main,
+    Column("id", BigId, primary_key=True),
+    Column("subscriber_id", BigId, index=True),  # outlives the person: no foreign key
+    Column("topic_id", Integer),  # NULL: everything
+    Column("purpose", String(40), nullable=False),
+    Column("given", Boolean(create_constraint=False), nullable=False),  # False: withdrawn
+    Column("source", String(200), nullable=False),
+    Column("text_version", String(80)),
+    Column("at", Instant, nullable=False),
+    Column("evidence", Document),
+)
+
+suppression = Table(
+    "suppression",
+    main,
+    Column("address", String(320), primary_key=True),  # or, after erasure, its keyed hash
+    Column("subscriber_id", BigId, index=True),
+    Column("reason", String(12), nullable=False),  # bounce complaint manual unsubscribe erased
+    Column("source", String(200), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("detail", Text),
+)
+
+# --- campaigns --------------------------------------------------------------------------------------------------
+
+campaign = Table(
+    "campaign",
+    main,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(120), nullable=False, unique=True),  # file stem and a running number: parking-3
+    Column("file", String(200), nullable=False),
+    Column("topic_id", Integer, ForeignKey("topic.id")),
+    Column("department_id", Integer, ForeignKey("department.id")),
+    Column("message_class", String(12), nullable=False, server_default="regular"),
+    Column("status", String(12), nullable=False),  # campaigns.Status
+    Column("rule", Text, nullable=False),
+    Column("plan", Document, nullable=False),  # everything approved, as shown; its hash is next
+    Column("plan_hash", String(64), nullable=False),
+    Column("frozen", Integer, nullable=False),
+    Column("planned_at", Instant, nullable=False),
+    Column("approved_at", Instant),
+    Column("approved_by", String(120)),
+    Column("started_at", Instant),
+    Column("finished_at", Instant),
+    Column("not_after", Instant),
+    Column("claim_cursor", BigId, nullable=False, server_default="0"),  # everyone up to here was claimed once
+    Column("pause_reason", Text),
+)
+
+message = Table(
+    "message",
+    main,
+    Column("campaign_id", Integer, ForeignKey("campaign.id", ondelete="CASCADE"), primary_key=True),
+    Column("language", String(16), primary_key=True),
+    Column("compiled", Document, nullable=False),  # rendering.CompiledMessage, ready for the wire
+    Column("hash", String(64), nullable=False),
+)
+
+delivery = Table(
+    "delivery",
+    main,
+    Column("campaign_id", Integer, primary_key=True, autoincrement=False),
+    Column("subscriber_id", BigId, primary_key=True, autoincrement=False),
+    Column("state", SmallInteger, nullable=False),  # deliveries.State
+    Column("language", String(16)),
+    Column("attempts", SmallInteger, nullable=False, server_default="0"),
+    Column("claim_id", Integer),
+    Column("at", Instant),  # of the last change of state
+    Column("reason", Text),  # the server's reply, or why this person was left out
+    sqlite_with_rowid=False,
+)
+
+retry = Table(
+    "retry",
+    main,
+    Column("campaign_id", Integer, primary_key=True),
+    Column("due_at", Instant, primary_key=True),
+    Column("subscriber_id", BigId, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+claim = Table(
+    "claim",
+    main,
+    Column("id", Integer, primary_key=True),  # ascending: it is the fence
+    Column("campaign_id", Integer, nullable=False),
+    Column("worker_id", Integer, nullable=False, index=True),
+    Column("lease_until", Instant, nullable=False),
+    Column("size", Integer, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+worker = Table(
+    "worker",
+    main,
+    Column("id", Integer, primary_key=True),
+    Column("host", String(120), nullable=False),
+    Column("boot", String(64), nullable=False),  # changes when the machine restarts
+    Column("pid", Integer, nullable=False),
+    Column("started", String(32), nullable=False),  # of the process: a pid is used again
+    Column("journal", Text, nullable=False),
+    Column("heartbeat_at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# --- what came back ---------------------------------------------------------------------------------------------
+
+feedback = Table(  # events that bind us: unsubscribe, complaint, bounce, preferences
+    "feedback",
+    main,
+    Column("id", BigId, primary_key=True),
+    Column("spool", String(40), nullable=False),
+    Column("sequence", BigId, nullable=False),
+    Column("kind", SmallInteger, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("campaign_id", Integer, nullable=False, index=True),
+    Column("subscriber_id", BigId, nullable=False, index=True),
+    Column("agent_class", SmallInteger, nullable=False),
+    Column("network_class", SmallInteger, nullable=False),
+    Column("prefix_hash", LargeBinary(8)),
+    Column("flags", Integer, nullable=False),
+    Column("detail", Text),
+    UniqueConstraint("spool", "sequence"),
+)
+
+feedback_position = Table(
+    "feedback_position",
+    main,
+    Column("spool", String(40), primary_key=True),
+    Column("sequence", BigId, nullable=False),
+)
+
+# --- engagement, rolled up --------------------------------------------------------------------------------------
+
+engagement = Table(
+    "engagement",
+    main,
+    Column("scope_kind", SmallInteger, primary_key=True),  # 1 department, 2 topic
+    Column("scope_id", Integer, primary_key=True),
+    Column("subscriber_id", BigId, primary_key=True),
+    Column("received", Integer, nullable=False, server_default="0"),
+    Column("opens", Integer, nullable=False, server_default="0"),
+    Column("clicks", Integer, nullable=False, server_default="0"),
+    Column("unopened", Integer, nullable=False, server_default="0"),
+    Column("last_sent_at", Instant),
+    Column("last_open_at", Instant),
+    Column("last_click_at", Instant),
+    sqlite_with_rowid=False,
+)
+
+engagement_day = Table(
+    "engagement_day",
+    main,
+    Column("kind", SmallInteger, primary_key=True),  # events.Kind: open or click
+    Column("day", Integer, primary_key=True),  # days since 1970 in the organisation's zone
+    Column("subscriber_id", BigId, primary_key=True),
+    Column("department_id", Integer, primary_key=True),  # 0: none
+    Column("topic_id", Integer, primary_key=True),
+    Column("count", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+checkpoint = Table(  # how far a follower has read: moves in the same transaction as what it wrote
+    "checkpoint",
+    main,
+    Column("name", String(60), primary_key=True),
+    Column("position", BigId, nullable=False),
+)
+
+# --- the events database ----------------------------------------------------------------------------------------
+
+event = Table(  # opens and clicks, append-only; on PostgreSQL a partition for each month
+    "event",
+    events,
+    Column("spool", String(40), primary_key=True),
+    Column("sequence", BigId, primary_key=True, autoincrement=False),
+    Column("at", Instant, primary_key=True),  # only because PostgreSQL wants the partition's column in the key
+    Column("kind", SmallInteger, nullable=False),
+    Column("campaign_id", Integer, nullable=False),
+    Column("subscriber_id", BigId, nullable=False),
+    Column("link", SmallInteger, nullable=False),
+    Column("agent_class", SmallInteger, nullable=False),
+    Column("network_class", SmallInteger, nullable=False),
+    Column("prefix_hash", LargeBinary(8)),
+    Column("flags", Integer, nullable=False),
+    Column("verdict", SmallInteger, nullable=False, server_default="0"),  # 0 not judged yet
+    Index("ix_event_campaign", "campaign_id", "kind"),
+    sqlite_with_rowid=False,
+    postgresql_partition_by="RANGE (at)",
+)
+
+event_position = Table(
+    "event_position",
+    events,
+    Column("spool", String(40), primary_key=True),
+    Column("sequence", BigId, nullable=False),
+)
