@@ -1,0 +1,316 @@
+"""Who is sending what right now: workers, claims, and what to do when one dies.
+
+A claim leases a batch of deliveries to one worker. Its id only ever grows and is the fence: an
+outcome is written only where the delivery still carries the claim that produced it, so a worker
+that slept through its lease cannot overwrite what others did since. Suppression and consent are
+read together with the claim, because this is the last look before the message leaves.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, update
+
+from outreach.errors import OutreachError
+from outreach.store.deliveries import State
+from outreach.store.tables import (
+    campaign,
+    claim,
+    delivery,
+    profile,
+    retry,
+    subscriber,
+    subscription,
+    suppression,
+    worker,
+)
+
+SENDING = "sending"
+
+
+class FenceLost(OutreachError):
+    """Another worker took these deliveries over; this one must stop without writing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One delivery to make, with everything the gate and the composer look at."""
+
+    claim_id: int
+    subscriber_id: int
+    attempts: int
+    """How often it was tried, this time included."""
+    language: str
+    address: str | None
+    """None if the person was erased since the plan."""
+    attributes: Mapping[str, Any]
+    locale: str | None
+    joined_at: dt.datetime | None
+    status: int | None
+    suppressed: str | None
+    """The reason of the suppression, if there is one."""
+    subscription: int | None
+    """The status of the subscription to the campaign's topic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How one claimed delivery ended: its next state, and when to try again if that is WAITING."""
+
+    claim_id: int
+    subscriber_id: int
+    state: State
+    reason: str
+    due_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A sending process, as the store knows it."""
+
+    id: int
+    host: str
+    boot: str
+    pid: int
+    started: str
+    journal: str
+    heartbeat_at: dt.datetime
+
+
+def register(
+    connection: Connection, *, host: str, boot: str, pid: int, started: str, journal: str, now: dt.datetime
+) -> Worker:
+    """Make this process known, so that others can tell whether it is alive."""
+    values = {"host": host, "boot": boot, "pid": pid, "started": started, "journal": journal, "heartbeat_at": now}
+    identity = connection.execute(insert(worker).values(**values)).inserted_primary_key
+    assert identity is not None  # noqa: S101 - an INSERT of one row always has one
+    return Worker(identity[0], host, boot, pid, started, journal, now)
+
+
+def workers(connection: Connection) -> list[Worker]:
+    return [Worker(**row) for row in connection.execute(select(worker).order_by(worker.c.id)).mappings()]
+
+
+def heartbeat(connection: Connection, worker_id: int, *, now: dt.datetime, lease: dt.timedelta) -> None:
+    """Say "still here" and extend this worker's leases. FenceLost if it was declared dead."""
+    if connection.execute(update(worker).where(worker.c.id == worker_id).values(heartbeat_at=now)).rowcount == 0:
+        raise FenceLost("this worker was taken for dead and its work handed on; it stops here")
+    connection.execute(update(claim).where(claim.c.worker_id == worker_id).values(lease_until=now + lease))
+
+
+def take(
+    connection: Connection,
+    campaign_id: int,
+    worker_id: int,
+    *,
+    limit: int,
+    now: dt.datetime,
+    lease: dt.timedelta,
+) -> list[Claimed]:
+    """Claim up to `limit` deliveries that are due; empty if none is, or if the campaign is not sending."""
+    row = connection.execute(
+        select(campaign.c.status, campaign.c.claim_cursor, campaign.c.topic_id)
+        .where(campaign.c.id == campaign_id)
+        .with_for_update()
+    ).one()
+    if row.status != SENDING:
+        return []
+    again = _due(connection, campaign_id, limit=limit, now=now)
+    fresh = _fresh(connection, campaign_id, after=row.claim_cursor, limit=limit - len(again))
+    if not again and not fresh:
+        return []
+    values = {"campaign_id": campaign_id, "worker_id": worker_id, "lease_until": now + lease}
+    identity = connection.execute(insert(claim).values(size=len(again) + len(fresh), **values)).inserted_primary_key
+    assert identity is not None  # noqa: S101 - an INSERT of one row always has one
+    claim_id: int = identity[0]
+    if fresh:
+        connection.execute(update(campaign).where(campaign.c.id == campaign_id).values(claim_cursor=fresh[-1]))
+    mine = [*again, *fresh]
+    connection.execute(
+        update(delivery)
+        .where(
+            delivery.c.campaign_id == campaign_id,
+            delivery.c.subscriber_id == bindparam("person"),
+            delivery.c.state == State.WAITING,
+        )
+        .values(state=State.SENDING.value, claim_id=claim_id, attempts=delivery.c.attempts + 1, at=now),
+        [{"person": subscriber_id} for subscriber_id in mine],
+    )
+    return _facts(connection, campaign_id, claim_id, row.topic_id, mine)
+
+
+def _due(connection: Connection, campaign_id: int, *, limit: int, now: dt.datetime) -> list[int]:
+    rows = connection.execute(
+        select(retry.c.subscriber_id, retry.c.due_at)
+        .where(retry.c.campaign_id == campaign_id, retry.c.due_at <= now)
+        .order_by(retry.c.due_at)
+        .limit(limit)
+    ).all()
+    if rows:
+        connection.execute(
+            delete(retry).where(
+                retry.c.campaign_id == campaign_id,
+                retry.c.due_at == bindparam("due"),
+                retry.c.subscriber_id == bindparam("person"),
+            ),
+            [{"due": due_at, "person": subscriber_id} for subscriber_id, due_at in rows],
+        )
+    return [subscriber_id for subscriber_id, _ in rows]
+
+
+def _fresh(connection: Connection, campaign_id: int, *, after: int, limit: int) -> list[int]:
+    if limit <= 0:
+        return []
+    rows = connection.execute(
+        select(delivery.c.subscriber_id)
+        .where(
+            delivery.c.campaign_id == campaign_id,
+            delivery.c.subscriber_id > after,
+            delivery.c.state == State.WAITING,
+        )
+        .order_by(delivery.c.subscriber_id)
+        .limit(limit)
+    )
+    return list(rows.scalars())
+
+
+def _facts(
+    connection: Connection, campaign_id: int, claim_id: int, topic_id: int | None, people: Sequence[int]
+) -> list[Claimed]:
+    source = (
+        delivery.outerjoin(subscriber, subscriber.c.id == delivery.c.subscriber_id)
+        .outerjoin(profile, profile.c.subscriber_id == delivery.c.subscriber_id)
+        .outerjoin(suppression, suppression.c.address == subscriber.c.address)
+        .outerjoin(
+            subscription,
+            and_(subscription.c.topic_id == topic_id, subscription.c.subscriber_id == delivery.c.subscriber_id),
+        )
+    )
+    rows = connection.execute(
+        select(
+            delivery.c.subscriber_id,
+            delivery.c.attempts,
+            delivery.c.language,
+            subscriber.c.address,
+            subscriber.c.attributes,
+            profile.c.locale,
+            profile.c.joined_at,
+            profile.c.status,
+            suppression.c.reason,
+            subscription.c.status.label("subscription"),
+        )
+        .select_from(source)
+        .where(
+            delivery.c.campaign_id == campaign_id,
+            delivery.c.subscriber_id.in_(people),
+            delivery.c.claim_id == claim_id,
+        )
+        .order_by(delivery.c.subscriber_id)
+    )
+    return [
+        Claimed(
+            claim_id=claim_id,
+            subscriber_id=row.subscriber_id,
+            attempts=row.attempts,
+            language=row.language,
+            address=row.address,
+            attributes=row.attributes or {},
+            locale=row.locale,
+            joined_at=row.joined_at,
+            status=row.status,
+            suppressed=row.reason,
+            subscription=row.subscription,
+        )
+        for row in rows
+    ]
+
+
+def write_down(connection: Connection, campaign_id: int, results: Sequence[Written], *, now: dt.datetime) -> None:
+    """Record how deliveries ended. All or nothing: FenceLost if any of them is no longer ours."""
+    if not results:
+        return
+    written = connection.execute(
+        update(delivery)
+        .where(
+            delivery.c.campaign_id == campaign_id,
+            delivery.c.subscriber_id == bindparam("person"),
+            delivery.c.claim_id == bindparam("fence"),
+            delivery.c.state == State.SENDING,
+        )
+        .values(state=bindparam("outcome"), reason=bindparam("why"), at=now, claim_id=None),
+        [
+            {"person": item.subscriber_id, "fence": item.claim_id, "outcome": item.state.value, "why": item.reason}
+            for item in results
+        ],
+    ).rowcount
+    if written != len(results):
+        raise FenceLost(f"{len(results) - written} deliveries were taken over by another worker; this one stops here")
+    again = [item for item in results if item.state is State.WAITING]
+    if again:
+        connection.execute(
+            insert(retry),
+            [
+                {"campaign_id": campaign_id, "due_at": item.due_at or now, "subscriber_id": item.subscriber_id}
+                for item in again
+            ],
+        )
+
+
+def close(connection: Connection, claim_ids: Iterable[int]) -> None:
+    """Forget claims whose deliveries have all been written down."""
+    for claim_id in claim_ids:
+        connection.execute(delete(claim).where(claim.c.id == claim_id))
+
+
+def leave(connection: Connection, worker_id: int) -> None:
+    """Forget a worker that has no claims left."""
+    connection.execute(delete(worker).where(worker.c.id == worker_id))
+
+
+def open_deliveries(connection: Connection, worker_id: int) -> list[tuple[int, int, int]]:
+    """(campaign, claim, subscriber) of everything a worker has claimed and not written down."""
+    found: list[tuple[int, int, int]] = []
+    for claim_id, campaign_id in connection.execute(
+        select(claim.c.id, claim.c.campaign_id).where(claim.c.worker_id == worker_id)
+    ).all():
+        rows = connection.execute(
+            select(delivery.c.subscriber_id).where(
+                delivery.c.campaign_id == campaign_id,
+                delivery.c.claim_id == claim_id,
+                delivery.c.state == State.SENDING,
+            )
+        )
+        found.extend((campaign_id, claim_id, subscriber_id) for subscriber_id in rows.scalars())
+    return found
+
+
+def forget(connection: Connection, worker_id: int) -> None:
+    """Remove a dead worker and its claims, after its deliveries were settled."""
+    connection.execute(delete(claim).where(claim.c.worker_id == worker_id))
+    leave(connection, worker_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """What a campaign still has to do."""
+
+    unclaimed: bool
+    """Somebody has never been claimed."""
+    claims: int
+    next_due: dt.datetime | None
+    """When the next retry is due."""
+
+    @property
+    def done(self) -> bool:
+        return not self.unclaimed and self.claims == 0 and self.next_due is None
+
+
+def remaining(connection: Connection, campaign_id: int) -> Remaining:
+    cursor = connection.execute(select(campaign.c.claim_cursor).where(campaign.c.id == campaign_id)).scalar_one()
+    claims = connection.execute(select(func.count()).where(claim.c.campaign_id == campaign_id)).scalar_one()
+    due = connection.execute(select(func.min(retry.c.due_at)).where(retry.c.campaign_id == campaign_id)).scalar()
+    return Remaining(bool(_fresh(connection, campaign_id, after=cursor, limit=1)), claims, due)
