@@ -108,6 +108,7 @@ subscription = Table(
     Column("subscriber_id", BigId, ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True),
     Column("status", SmallInteger, nullable=False),  # subscribers.SubscriptionStatus
     Column("frequency", SmallInteger, nullable=False, server_default="0"),  # 0 at once, 1 daily, 2 weekly
+    Column("frequency_at", Instant),  # when somebody asked for that frequency; NULL: nobody has
     Column("changed_at", Instant, nullable=False),
     Index("ix_subscription_person", "subscriber_id", "topic_id"),
     sqlite_with_rowid=False,
@@ -311,4 +312,27 @@ event_position = Table(
     events,
     Column("spool", String(40), primary_key=True),
     Column("sequence", BigId, nullable=False),
+)
+
+# --- imports ----------------------------------------------------------------------------------------------------
+
+provenance = Table(  # how old each value is, so that the order in which files come in cannot matter
+    "provenance",
+    main,
+    Column("subscriber_id", BigId, ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True),
+    Column("as_of", Instant, nullable=False),  # the source's own date of every value not named in `dates`
+    Column("source", String(40), nullable=False),
+    Column("dates", Document),  # {"zip": [milliseconds, "salesforce"]}: values with another date or source
+)
+
+import_run = Table(
+    "import_run",
+    main,
+    Column("id", Integer, primary_key=True),
+    Column("file", String(400), nullable=False),
+    Column("source", String(40), nullable=False),  # mailchimp, govdelivery, …; csv when we do not know the system
+    Column("hash", String(64), nullable=False),  # of the file as it was read
+    Column("at", Instant, nullable=False),
+    Column("result", Document, nullable=False),  # the counts, as shown
+    sqlite_autoincrement=True,
 )
