@@ -1,0 +1,99 @@
+"""One person, one key: what people paste is understood, and everything else is refused in words."""
+
+import json
+from pathlib import Path
+
+import pytest
+from email_validator import EmailNotValidError, validate_email
+
+from outreach.addresses import BadAddress, fold, normalise, strip
+
+
+@pytest.mark.parametrize(
+    ("pasted", "address"),
+    [
+        ("ada@city.example", "ada@city.example"),
+        ("  ADA@City.Example ", "ada@city.example"),
+        ("mailto:ada@city.example", "ada@city.example"),
+        ("MAILTO:ada@city.example?subject=Hello", "ada@city.example"),
+        ("<ada@city.example>", "ada@city.example"),
+        ("Ada Lovelace <Ada@city.example>", "ada@city.example"),
+        ('"ada@city.example" <ada@city.example>', "ada@city.example"),
+        ("<mailto:ada@city.example>", "ada@city.example"),
+        ("ada@city.example;", "ada@city.example"),
+        ("'ada@city.example'", "ada@city.example"),
+        ("\ufeffada@city.example\u200b", "ada@city.example"),
+        ("\u00a0ada@city.example\u00a0", "ada@city.example"),
+        ("o'neill+bins@city.example", "o'neill+bins@city.example"),
+        ("jeff@臺網中心.tw", "jeff@xn--fiqq24b10vi0d.tw"),
+        ("ada@BÜCHER.example", "ada@xn--bcher-kva.example"),
+        ("ada@xn--bcher-kva.example", "ada@xn--bcher-kva.example"),
+        ("ada@straße.example", "ada@xn--strae-oqa.example"),
+    ],
+)
+def test_what_people_paste_is_understood(pasted: str, address: str) -> None:
+    assert normalise(pasted) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "   ",
+        "not an address",
+        "missing-at.example",
+        "@nolocal.example",
+        "nodomain@",
+        "a@b",
+        "two@@at.example",
+        "a b@space.example",
+        "tab\t@x.example",
+        "newline\n@x.example",
+        "comma,in@x.example",
+        'quoted"x@y.example',
+        ".lead@dot.example",
+        "dot.@end.example",
+        "a@b..example",
+        "trailing@dot.com.",
+        "x@-dash.example",
+        "x@exa mple.com",
+        "ünïcode@bücher.example",
+        "=cmd|'/c calc'!A1",
+        "a@b.example<d@evil.example>",
+        "a@b.example,evil@x.example",
+        "alice@example.org)bob@evil.example",
+        '"x"@y.example',
+        "a@[127.0.0.1]",
+        "a@localhost",
+        "a@city.example\u202e",
+        "a" * 250 + "@city.example",
+        "a@" + "b" * 250 + ".example",
+    ],
+)
+def test_anything_else_is_refused_with_a_reason(text: str) -> None:
+    with pytest.raises(BadAddress) as refused:
+        normalise(text)
+    assert str(refused.value)
+
+
+def test_the_verdict_is_email_validators_for_each_of_its_own_cases(shared: Path) -> None:
+    different = []
+    for line in (shared / "corpora/email-validator/cases.jsonl").read_text("utf-8").splitlines():
+        text = json.loads(line).get("email_input", "")
+        try:
+            found = validate_email(strip(text), check_deliverability=False, allow_smtputf8=False)
+            expected = found.ascii_email.lower() if found.ascii_email else None
+        except EmailNotValidError:
+            expected = None
+        try:
+            ours = normalise(text)
+        except BadAddress:
+            ours = None
+        if ours != expected:
+            different.append((text, expected, ours))
+    assert different == []
+
+
+def test_a_topic_is_found_whatever_its_spelling() -> None:
+    assert fold("Parking  & Street Sweeping ") == fold("parking & street sweeping")
+    assert fold("Ｒoad works") == "road works"
