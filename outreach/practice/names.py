@@ -14,8 +14,8 @@ LANGUAGES = {"en": 0.68, "es": 0.16, "vi": 0.06, "zh": 0.06, "hmn": 0.04}
 FIRST = {
     "en": (
         "Ada", "Aiyana", "Anaïs", "Anneliese", "Björn", "Chloë", "D'Arcy", "Dmitri", "Fatima", "Grace", "Ibrahim",
-        "Jürgen", "Kofi", "Leilani", "Łukasz", "Mary-Ann", "Ngozi", "Olga", "Owen", "Priya", "Renée", "Samir", "Siobhán", "Søren",
-        "Tomás", "Wanjirũ", "Yuki", "Zoë", "Ömer", "Þóra",
+        "Jürgen", "Kofi", "Leilani", "Łukasz", "Mary-Ann", "Ngozi", "Olga", "Owen", "Priya", "Renée", "Samir",
+        "Siobhán", "Søren", "Tomás", "Wanjirũ", "Yuki", "Zoë", "Ömer", "Þóra",
     ),
     "es": ("Ana-María", "Begoña", "Guadalupe", "Íñigo", "José", "Lucía", "Miguel", "Nicolás", "Rocío", "Xóchitl"),
     "vi": ("Anh", "Bảo", "Đức", "Hà", "Hiền", "Linh", "Ngọc", "Phước", "Thảo", "Tuấn"),
@@ -25,8 +25,8 @@ FIRST = {
 LAST = {
     "en": (
         "Åkesson", "Begay", "Çelik", "Dvořák", "Eze-Williams", "Haddad", "Ivanova", "Johnson-Baptiste", "Kowalski",
-        "Mbeki", "Müller", "Ng", "O'Neill", "Okafor", "Østergård", "Patel", "Robinson", "Singh", "Smith", "St. John", "Tanaka",
-        "van der Berg", "Weiß", "Wójcik", "Ýrsson",
+        "Mbeki", "Müller", "Ng", "O'Neill", "Okafor", "Østergård", "Patel", "Robinson", "Singh", "Smith", "St. John",
+        "Tanaka", "van der Berg", "Weiß", "Wójcik", "Ýrsson",
     ),
     "es": ("Castañeda", "Fernández", "García", "Güell y Ramos", "Muñoz", "Núñez", "Peña", "Rodríguez"),
     "vi": ("Đặng", "Lê", "Lý", "Nguyễn", "Phạm", "Trần", "Võ"),
