@@ -1,0 +1,217 @@
+"""What a hit records about who made it, so that people and machines can be told apart later.
+
+Recorded: the class of the user agent, the class of the network, a hash of the client's /24 or /48
+under a random key of the day, and header flags. Never the address itself. Without the day's key,
+which is deleted after KEEP_DAYS, the hash says nothing: 2^24 prefixes could otherwise be tried.
+
+`is_machine` says only what one hit shows by itself. What a burst shows is judged afterwards.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import re
+import secrets
+from collections.abc import Iterable
+from enum import IntEnum
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+from outreach.events import Event, Flag, Kind
+
+KEEP_DAYS = 14
+PREFIX_BYTES = 8
+DAY_MS = 86_400_000
+_log = logging.getLogger(__name__)
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+class Agent(IntEnum):
+    """What the User-Agent header says it is. The numbers are stored: never reuse one."""
+
+    NONE = 0
+    GOOGLE_PROXY = 1
+    """Gmail fetches each picture once for the person, when they open the mail."""
+    YAHOO_PROXY = 2
+    BARE_MOZILLA = 3
+    """Nothing but `Mozilla/5.0`: the shape of Apple's privacy proxy, which fetches whether or not anybody reads."""
+    MAIL_CLIENT = 4
+    PHONE_BROWSER = 6
+    BROWSER = 7
+    SCANNER = 8
+    OTHER = 9
+
+
+class Network(IntEnum):
+    """Whose network the client is in. The numbers are stored: never reuse one."""
+
+    UNKNOWN = 0
+    OTHER = 1
+    GOOGLE = 2
+    APPLE = 3
+    MICROSOFT = 4
+    SCANNER = 5
+
+
+_AGENTS = tuple(
+    (agent, re.compile(pattern, re.IGNORECASE))
+    for agent, pattern in (
+        (Agent.GOOGLE_PROXY, r"GoogleImageProxy|ggpht\.com"),
+        (Agent.YAHOO_PROXY, r"YahooMailProxy|YahooCacheSystem"),
+        (Agent.BARE_MOZILLA, r"^Mozilla/5\.0$"),
+        (
+            Agent.SCANNER,
+            r"bot\b|bot[/_ ;-]|crawl|spider|slurp|scan|archiver|fetch|monitor|preview|validator|checker|headless"
+            r"|phantom|proofpoint|barracuda|mimecast|safelinks|symantec|trendmicro|sophos|fireeye|urldefense"
+            r"|curl/|wget|python|java/|ruby|perl|libwww|okhttp|go-http|axios|node-fetch|httpclient|aiohttp|scrapy"
+            r"|facebookexternalhit|whatsapp/|telegrambot|slackbot|skypeuripreview|bingpreview",
+        ),
+        (Agent.MAIL_CLIENT, r"ms-?office|outlook|thunderbird|applemail|airmail|mailspring|k-9|samsung ?email"),
+        (Agent.PHONE_BROWSER, r"iphone|ipad|android|mobile"),
+        (Agent.BROWSER, r"mozilla/5\.0 \(.*(firefox|chrome|safari|applewebkit|gecko|edg|opr)"),
+    )
+)
+
+NETWORKS: tuple[tuple[str, Network], ...] = (
+    # As published by the owners: Gmail's picture proxy, Apple, Exchange Online Protection, and the scanners' own
+    # help pages on what to allow. The tracking issue makes this a file that can be updated.
+    ("66.249.80.0/20", Network.GOOGLE),
+    ("66.102.0.0/20", Network.GOOGLE),
+    ("74.125.208.0/20", Network.GOOGLE),
+    ("17.0.0.0/8", Network.APPLE),
+    ("40.92.0.0/15", Network.MICROSOFT),
+    ("40.107.0.0/16", Network.MICROSOFT),
+    ("52.100.0.0/14", Network.MICROSOFT),
+    ("104.47.0.0/17", Network.MICROSOFT),
+    ("67.231.144.0/20", Network.SCANNER),
+    ("148.163.128.0/19", Network.SCANNER),
+    ("64.235.144.0/20", Network.SCANNER),
+    ("209.222.80.0/21", Network.SCANNER),
+    ("207.211.30.0/24", Network.SCANNER),
+    ("205.139.110.0/23", Network.SCANNER),
+)
+
+_PRESENT = {
+    b"accept-language": Flag.ACCEPT_LANGUAGE,
+    b"sec-fetch-user": Flag.FETCH_USER,
+    b"cookie": Flag.COOKIE,
+    b"referer": Flag.REFERER,
+    b"range": Flag.RANGE,
+}
+_PREFETCH = (b"sec-purpose", b"purpose", b"x-moz")
+
+
+class Signals(NamedTuple):
+    """What one request shows of its sender, in the order of an event's columns."""
+
+    agent_class: int
+    network_class: int
+    prefix_hash: bytes
+    flags: int
+
+
+def is_machine(event: Event) -> bool:
+    """True if this hit alone shows that no person made it. False means: not known."""
+    if event.flags & (Flag.HEAD | Flag.PREFETCH) or event.agent_class == Agent.SCANNER:
+        return True
+    # A browser names itself. Pictures are also fetched by mail apps that do not.
+    return event.kind is Kind.CLICK and (event.agent_class == Agent.NONE or event.network_class == Network.SCANNER)
+
+
+@lru_cache(8192)
+def agent_class(header: bytes) -> Agent:
+    text = header[:400].decode("latin-1").strip()
+    if not text:
+        return Agent.NONE
+    return next((agent for agent, pattern in _AGENTS if pattern.search(text)), Agent.OTHER)
+
+
+def flags_of(method: str, headers: Headers) -> Flag:
+    """What the request line and headers show, as recorded."""
+    flags = {"HEAD": Flag.HEAD, "POST": Flag.POST}.get(method, Flag(0))
+    for name, value in headers:
+        if name in _PRESENT:
+            flags |= _PRESENT[name]
+        elif name == b"sec-fetch-mode" and value == b"navigate":
+            flags |= Flag.NAVIGATE
+        elif name == b"accept" and value.startswith(b"image/"):
+            flags |= Flag.ACCEPT_IMAGE
+        elif name in _PREFETCH and b"prefetch" in value:
+            flags |= Flag.PREFETCH
+    return flags
+
+
+class DayKeys:
+    """One random key a day, shared by the processes of this machine, forgotten after KEEP_DAYS."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._keys: dict[int, bytes] = {}
+
+    def get(self, day: int) -> bytes:
+        """The key of a day (days since 1970, UTC)."""
+        key = self._keys.get(day)
+        if key is None:
+            self._keys = {day: self._load(day)}
+            key = self._keys[day]
+        return key
+
+    def _load(self, day: int) -> bytes:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._forget(before=day - KEEP_DAYS)
+            return self._shared(day)
+        except OSError as error:
+            # A key of our own still hides the address; only processes can then not be compared.
+            _log.warning("the day's key cannot be kept in %s: %s", self._folder, error)
+            return secrets.token_bytes(32)
+
+    def _shared(self, day: int) -> bytes:
+        path = self._folder / f"{day}.key"
+        draft = self._folder / f".{day}.{secrets.token_hex(4)}"
+        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        try:
+            os.write(descriptor, secrets.token_bytes(32))
+            os.link(draft, path)  # fails if another process was first, so nobody ever reads a part
+        except FileExistsError:
+            pass
+        finally:
+            os.close(descriptor)
+            draft.unlink()
+        return path.read_bytes()
+
+    def _forget(self, *, before: int) -> None:
+        for path in self._folder.glob("*.key"):
+            if path.stem.isdigit() and int(path.stem) < before:
+                path.unlink(missing_ok=True)
+
+
+class Observer:
+    """Turns a request into Signals."""
+
+    def __init__(self, keys: DayKeys, *, networks: Iterable[tuple[str, Network]] = NETWORKS) -> None:
+        self._keys = keys
+        self._networks = tuple((ipaddress.ip_network(text), network) for text, network in networks)
+        self._place = lru_cache(65_536)(self._locate)
+
+    def observe(self, *, method: str, headers: Headers, client: str, at_ms: int) -> Signals:
+        """`client` is the address as text; it goes no further than this call."""
+        agent = next((value for name, value in headers if name == b"user-agent"), b"")
+        network, prefix = self._place(client, at_ms // DAY_MS)
+        return Signals(int(agent_class(agent)), int(network), prefix, int(flags_of(method, headers)))
+
+    def _locate(self, client: str, day: int) -> tuple[Network, bytes]:
+        try:
+            address = ipaddress.ip_address(client)
+        except ValueError:
+            return Network.UNKNOWN, b""
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+            address = address.ipv4_mapped
+        prefix = address.packed[: 3 if address.version == 4 else 6]
+        network = next((name for block, name in self._networks if address in block), Network.OTHER)
+        return network, blake2b(prefix, key=self._keys.get(day), digest_size=PREFIX_BYTES).digest()

@@ -1,0 +1,47 @@
+"""Running the service under uvicorn: uvloop and httptools, no access log, since tokens would be in it."""
+
+from __future__ import annotations
+
+import socket
+
+import uvicorn
+
+from outreach.errors import TryAgain
+from tracking.app import Tracking
+
+KEEP_ALIVE_SECONDS = 75
+"""Longer than the idle time of common proxies in front, so that we are not the one who hangs up under a request."""
+GRACE_SECONDS = 10
+BACKLOG = 2048
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket; port 0 takes a free one. Raises TryAgain if the address is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise TryAgain(
+            f"the tracking service cannot listen on {host} port {port} ({error.strerror}); "
+            "stop what uses it, or name another with --port"
+        ) from None
+    return listener
+
+
+def serve(app: Tracking, listener: socket.socket) -> None:
+    """Answer requests until SIGTERM or SIGINT, then finish those under way and close the spool."""
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        lifespan="on",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        backlog=BACKLOG,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
