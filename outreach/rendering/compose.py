@@ -1,0 +1,224 @@
+"""One message per person, from what was compiled once.
+
+A Composer belongs to one campaign in one language. It renders the wire-ready parts with a person's values, writes the
+headers that differ, hashes, and has the batch signed. What is wrong with one person's data is that person's
+ComposeError; the others are not concerned.
+"""
+
+from __future__ import annotations
+
+from binascii import b2a_base64
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from hashlib import sha256
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from outreach import tokens as links
+from outreach.rendering import headers, preview
+from outreach.rendering.dkim import Seal, Signer
+from outreach.rendering.errors import ComposeError
+from outreach.rendering.expressions import missing
+from outreach.rendering.message import CompiledMessage, Message, Recipient
+from outreach.rendering.wire import WireTemplate, segment
+from outreach.tokens import KeyRing, Purpose
+
+_PART = "Content-Type: text/{}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+
+
+class _Draft(NamedTuple):
+    """A message before its signature."""
+
+    message_id: str
+    return_path: str
+    recipient: str
+    head: str
+    canonical: str
+    body: bytes
+
+
+class _Clock(NamedTuple):
+    """What changes once a second."""
+
+    seconds: int
+    date: str
+
+
+class Composer:
+    """Composes and signs. `domain` is ours for Message-ID and return path; the signer may sign for another.
+
+    Raises headers.HeaderError here, once, when a header that is the same for everybody could not be written.
+    """
+
+    def __init__(
+        self,
+        compiled: CompiledMessage,
+        *,
+        campaign_id: int,
+        tokens: KeyRing,
+        tracking_url: str,
+        domain: str,
+        list_id: str,
+        feedback_id: str,
+        unsubscribe_mailbox: str | None,
+        signer: Signer | None,
+    ) -> None:
+        self._compiled, self._campaign_id, self._tokens = compiled, campaign_id, tokens
+        self._tracking_url, self._domain = tracking_url.rstrip("/"), domain
+        self._unsubscribe_mailbox = headers.address(unsubscribe_mailbox) if unsubscribe_mailbox else None
+        language, constants = compiled.language, compiled.constants
+        self._text = WireTemplate(compiled.text, html=False, language=language, constants=constants)
+        self._html = WireTemplate(compiled.html, html=True, language=language, constants=constants)
+        self._subject = preview.Plain(compiled.subject, html=False, language=language, constants={})
+        self._wants = self._text.names | self._html.names
+        self._missing = {field: missing(field) for field in compiled.fields}
+        self._fields = tuple(self._missing.items())
+        boundary = f"=_{compiled.hash[:24]}"  # `=_` never occurs in quoted-printable (RFC 2045, section 6.7)
+        self._open_text = f"--{boundary}\r\n{_PART.format('plain')}"
+        self._open_html = f"\r\n--{boundary}\r\n{_PART.format('html')}"
+        self._close = f"\r\n--{boundary}--\r\n"
+        self._static(boundary, list_id=list_id, feedback_id=feedback_id)
+        names = ("from", "to", "subject", "date", "message-id", *self._static_names, "list-unsubscribe")
+        self._seals: list[Seal] = []
+        while signer is not None:
+            self._seals.append(Seal(signer, names))
+            signer = signer.second
+        self._clock = _Clock(-1, "")
+
+    def _static(self, boundary: str, *, list_id: str, feedback_id: str) -> None:
+        """The headers everybody gets alike, written and in canonical form (RFC 6376, 3.4.2)."""
+        compiled = self._compiled
+        sender = headers.mailbox(compiled.sender.name, compiled.sender.address)
+        same = [
+            ("MIME-Version", "1.0"),
+            ("Content-Type", f'multipart/alternative; boundary="{boundary}"'),
+            ("Content-Language", compiled.language),
+            ("List-Id", f"<{list_id}>"),
+            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+            ("Feedback-ID", feedback_id),
+        ]
+        if compiled.reply_to:
+            same.insert(0, ("Reply-To", headers.mailbox(compiled.reply_to.name, compiled.reply_to.address)))
+        same = [(name, headers.checked(name, value)) for name, value in same]
+        self._from_line = headers.line("From", headers.checked("From", sender))
+        self._from_canonical = f"from:{sender}\r\n"
+        self._static_names = tuple(name for name, _ in same)
+        self._static_lines = "".join(headers.line(name, value) for name, value in same)
+        self._static_canonical = "".join(f"{name.lower()}:{value}\r\n" for name, value in same)
+
+    def compose(self, recipient: Recipient, *, now: datetime) -> Message:
+        """This person's message, or ComposeError."""
+        (result,) = self.compose_many([recipient], now=now)
+        if isinstance(result, ComposeError):
+            raise result
+        return result
+
+    def compose_many(self, recipients: Sequence[Recipient], *, now: datetime) -> list[Message | ComposeError]:
+        """One result for each recipient, in order; the whole batch is signed in one call."""
+        clock = self._tick(now)
+        results: list[_Draft | ComposeError] = []
+        for recipient in recipients:
+            try:
+                results.append(self._draft(recipient, clock))
+            except ComposeError as error:
+                results.append(error)
+        drafts = [result for result in results if isinstance(result, _Draft)]
+        sealed = iter(self._sealed(drafts, clock.seconds))
+        return [next(sealed) if isinstance(result, _Draft) else result for result in results]
+
+    def _tick(self, now: datetime) -> _Clock:
+        seconds = int(now.timestamp())
+        if seconds != self._clock.seconds:
+            self._clock = _Clock(seconds, format_datetime(now.astimezone(UTC)))
+        return self._clock
+
+    def _draft(self, recipient: Recipient, clock: _Clock) -> _Draft:
+        try:
+            return self._made(recipient, clock)
+        except ComposeError:
+            raise
+        except headers.HeaderError as error:
+            raise ComposeError(str(error)) from None
+        except Exception as error:  # a template may fail in any way; it must cost one person only
+            preview.explain_failure(self._compiled, recipient)
+            raise ComposeError(f"the message cannot be rendered ({type(error).__name__})") from error
+
+    def _made(self, recipient: Recipient, clock: _Clock) -> _Draft:
+        sign, campaign, person = self._tokens.sign, self._campaign_id, recipient.subscriber_id
+        base = self._tracking_url
+        unsubscribe = links.unsubscribe_url(base, sign(Purpose.UNSUBSCRIBE, campaign, person))
+        urls = {"unsubscribe_url": segment(unsubscribe)}
+        wants = self._wants
+        if "click_base" in wants:
+            urls["click_base"] = segment(links.click_base(base, sign(Purpose.CLICK, campaign, person)))
+        if "pixel_url" in wants:
+            urls["pixel_url"] = segment(links.open_url(base, sign(Purpose.OPEN, campaign, person)))
+        if "preferences_url" in wants:
+            urls["preferences_url"] = segment(links.preferences_url(base, sign(Purpose.PREFERENCES, campaign, person)))
+        values = self._values(recipient.attributes)
+        text, html = self._text.render(values, urls=urls), self._html.render(values, urls=urls)
+        body = "".join((self._open_text, *text, self._open_html, *html, self._close)).encode("ascii")
+        message_id = f"{sign(Purpose.MESSAGE_ID, campaign, person)}@{self._domain}"
+        return_path = links.return_path(sign(Purpose.RETURN_PATH, campaign, person), domain=self._domain)
+        address = headers.address(recipient.address)
+        subject = headers.unstructured(self._subject.render(values))
+        if not subject:
+            raise ComposeError("the subject is empty for this person")
+        to, leave = self._to(recipient.attributes, address), self._leave(unsubscribe, person)
+        head = (
+            f"{self._from_line}{headers.line('To', to)}{headers.line('Subject', subject)}"
+            f"Date: {clock.date}\r\nMessage-ID: <{message_id}>\r\n{self._static_lines}"
+            f"{headers.line('List-Unsubscribe', leave)}\r\n"
+        )
+        canonical = (
+            f"{self._from_canonical}to:{to}\r\nsubject:{subject}\r\ndate:{clock.date}\r\nmessage-id:<{message_id}>\r\n"
+            f"{self._static_canonical}list-unsubscribe:{leave}\r\n"
+        )
+        return _Draft(f"<{message_id}>", return_path, address, head, canonical, body)
+
+    def _values(self, attributes: Mapping[str, object]) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        get = attributes.get
+        for field, absent in self._fields:
+            value = get(field)
+            values[field] = absent if value is None or value == "" else value
+        return values
+
+    def _to(self, attributes: Mapping[str, object], address: str) -> str:
+        """The person's name and address; a name that may not stand in a header is left out, it is not worth a mail."""
+        first, last = attributes.get("first_name"), attributes.get("last_name")
+        name = f"{first} {last}" if first and last else str(first or last or "")
+        try:
+            return f"{headers.phrase(name)} <{address}>" if 0 < len(name) <= 100 else address
+        except headers.HeaderError:
+            return address
+
+    def _leave(self, url: str, person: int) -> str:
+        """HTTPS first, then mail (RFC 2369, 3.2; RFC 8058, 3.1)."""
+        if self._unsubscribe_mailbox is None:
+            return f"<{url}>"
+        token = url.rsplit("/", 1)[1]
+        return f"<{url}>, <mailto:{quote(self._unsubscribe_mailbox, safe='@')}?subject={token}>"
+
+    def _sealed(self, drafts: list[_Draft], seconds: int) -> list[Message]:
+        signatures = [""] * len(drafts)
+        if self._seals:
+            hashes = [b2a_base64(sha256(draft.body).digest(), newline=False).decode("ascii") for draft in drafts]
+            for seal in self._seals:
+                digests = [
+                    sha256((draft.canonical + seal.canonical(body_hash, seconds)).encode("ascii")).digest()
+                    for draft, body_hash in zip(drafts, hashes, strict=True)
+                ]
+                made = seal.signer.sign_many(digests)
+                for n, (body_hash, signature) in enumerate(zip(hashes, made, strict=True)):
+                    signatures[n] += seal.header(body_hash, seconds, signature)
+        return [
+            Message(
+                message_id=draft.message_id,
+                return_path=draft.return_path,
+                recipient=draft.recipient,
+                data=(signature + draft.head).encode("ascii") + draft.body,
+            )
+            for draft, signature in zip(drafts, signatures, strict=True)
+        ]

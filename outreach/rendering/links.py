@@ -1,0 +1,122 @@
+"""Every web link of a message is rewritten once, to our click address and a number.
+
+The same destination has the same number in both parts. The numbers index `CompiledMessage.links`, so that a click
+carries no address: a link in our mail can never be turned into a redirect to somewhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from html import unescape
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from outreach.rendering.errors import TemplateError
+from outreach.rendering.placeholders import ANY, Placeholders
+
+MAX_URL = 2_000
+"""Characters; ours. Older mail clients and proxies cut longer ones."""
+
+PERSONAL_URLS: Final = frozenset({"unsubscribe_url", "preferences_url", "pixel_url"})
+"""What a layout may use as a whole address; the composer fills them in per person."""
+
+CLICK_BASE: Final = "click_base"
+_KEPT = ("mailto:", "tel:", "sms:")
+_HREF = re.compile(r'(<(?!!)[^<>]*?\shref=")([^"]*)(")')
+_CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
+
+
+class Links:
+    """The destinations of one message, in order of first appearance, after those `numbered` before."""
+
+    def __init__(self, placeholders: Placeholders, *, numbered: Sequence[str] = ()) -> None:
+        self._placeholders = placeholders
+        self._numbers = {url: number for number, url in enumerate(numbered)}
+        self._base = placeholders.variable(CLICK_BASE)
+
+    @property
+    def destinations(self) -> tuple[str, ...]:
+        return tuple(self._numbers)
+
+    def rewrite(self, url: str, *, place: str, line: int | None = None) -> str:
+        """The address to write instead of `url`, or TemplateError when it is none we may send.
+
+        http and https become `{{ click_base }}<n>`; mailto, tel and sms stay. A word that is a personal address of
+        ours (unsubscribe, preferences, pixel) stays a word.
+        """
+        url = url.strip()
+        if is_ours(url, self._placeholders):
+            return url
+        if ANY.search(url):
+            raise TemplateError(
+                "a link's address cannot contain {{ … }}; use one fixed address, or one link per case inside {% if %}",
+                place=place,
+                line=line,
+            )
+        if url.lower().startswith(_KEPT):
+            return url
+        destination = checked(url, place=place, line=line)
+        return f"{self._base}{self._numbers.setdefault(destination, len(self._numbers))}"
+
+    def rewrite_layout(self, mjml: str, *, place: str) -> str:
+        """Every href of an MJML or HTML source rewritten; lines are counted for errors."""
+
+        def rewritten(found: re.Match[str]) -> str:
+            line = mjml.count("\n", 0, found.start(2)) + 1
+            return found[1] + self.rewrite(unescape(found[2]), place=place, line=line) + found[3]
+
+        return _HREF.sub(rewritten, mjml)
+
+
+def checked(url: str, *, place: str, line: int | None = None) -> str:
+    """An absolute http(s) address in ASCII, or TemplateError that says what is wrong with it."""
+
+    def refuse(problem: str) -> TemplateError:
+        return TemplateError(f'the link "{url[:80]}" {problem}', place=place, line=line)
+
+    if not url:
+        raise TemplateError("a link has no address", place=place, line=line)
+    if len(url) > MAX_URL:
+        raise refuse(f"has {len(url):,} characters; at most {MAX_URL:,} arrive safely")
+    if _CONTROL.search(url):
+        raise refuse("contains a space, a backslash or a control character; write %20 for a space")
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port
+        ascii_host = host.encode("idna").decode("ascii") if not host.isascii() else host
+    except ValueError:
+        raise refuse("is not a valid address") from None
+    if parts.scheme not in ("http", "https"):
+        named = f'begins with "{parts.scheme}:"' if parts.scheme else "does not say https://"
+        raise refuse(f"{named}; only https, http, mailto, tel and sms links are possible")
+    if not host or ("." not in host.strip(".") and host != "localhost"):
+        raise refuse("names no host; write it in full, as in https://city.example/page")
+    if parts.username is not None or parts.password is not None:
+        raise refuse("contains a user name before the host; mail programs take that for phishing")
+    netloc = parts.netloc if host.isascii() else parts.netloc.replace(host, ascii_host)
+    rest = url.split("//", 1)[1][len(parts.netloc) :]
+    return f"{parts.scheme}://{netloc}{quote(rest, safe=_URL_SAFE)}"
+
+
+_URL_SAFE = "!#$%&'()*+,-./:;=?@[]_~"
+
+
+def is_ours(url: str, placeholders: Placeholders) -> bool:
+    """Whether a protected address is `{{ click_base }}<n>`, or one of the personal ones and nothing more."""
+    word = ANY.match(url)
+    if word is None or (name := placeholders.name_in(word[0])) is None:
+        return False
+    rest = url[word.end() :]
+    return rest.isdigit() if name == CLICK_BASE else name in PERSONAL_URLS and not rest
+
+
+def check_result(html: str, placeholders: Placeholders, *, place: str) -> None:
+    """The last look: no href but ours, a personal one, mailto, tel, sms or a fragment is left in `html`."""
+    for found in _HREF.finditer(html):
+        url = unescape(found[2])
+        if not is_ours(url, placeholders) and not url.lower().startswith((*_KEPT, "#")):
+            raise TemplateError(
+                f'the link "{url[:80]}" was not rewritten; write href="…" in double quotes', place=place
+            )

@@ -1,0 +1,270 @@
+"""A message in its two states: the source somebody wrote, and what is compiled of it once.
+
+    Source -> compile_message -> CompiledMessage -> Composer (compose.py) -> Message
+
+Everything that can be wrong for everybody is found here, with file and line; everything that costs time and does not
+depend on the person is done here. A compiled message is plain data: it can be stored, hashed, approved, and sent by
+another process.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
+from typing import Any, Final
+
+from markupsafe import escape
+
+from outreach.errors import OutreachError, UsageError
+from outreach.rendering import expressions, headers, markdown, mjml
+from outreach.rendering.errors import TemplateError
+from outreach.rendering.links import CLICK_BASE, PERSONAL_URLS, Links, check_result
+from outreach.rendering.placeholders import ANY, Placeholders
+from outreach.rendering.words import LAYOUT_NAMES, direction, words
+
+VERSION: Final = 1
+"""Of the document; a change that reads old documents differently raises it."""
+
+SLOTS: Final = frozenset({"body", "preheader", "subject"})
+"""What a layout is filled with."""
+
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*").fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A name and an address, as in `Public Works <works@city.example>`."""
+
+    name: str
+    address: str
+
+    @classmethod
+    def parse(cls, text: str) -> Mailbox:
+        """UsageError when the text is not `Name <address>` or an address alone."""
+        found = re.fullmatch(r'\s*(?:"?([^"<>]*?)"?\s*<\s*([^<>\s]+)\s*>|([^<>\s"]+))\s*', text)
+        try:
+            if found is None:
+                raise headers.HeaderError("it is not")
+            address = headers.address(found[2] or found[3])
+            return cls(name=headers.tidy(found[1] or ""), address=address)
+        except OutreachError:
+            raise UsageError(f"{text!r} is not a sender; write it as in Public Works <works@city.example>") from None
+
+    def __str__(self) -> str:
+        return f"{self.name} <{self.address}>" if self.name else self.address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What somebody wrote, and the frame around it. `place` and `first_line` are where the body is, for errors."""
+
+    subject: str
+    body: str
+    sender: Mailbox
+    language: str = "en"
+    preheader: str = ""
+    reply_to: Mailbox | None = None
+    layout: str
+    organisation: str
+    postal_address: str
+    topic: str
+    place: str
+    first_line: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledMessage:
+    """One campaign in one language, ready for anybody. The three templates are Jinja of our allow-list.
+
+    `links` are the destinations of `{{ click_base }}<n>`; `fields` what a recipient is asked for; `hash` changes with
+    any character that can reach anybody.
+    """
+
+    subject: str
+    html: str
+    text: str
+    links: tuple[str, ...]
+    fields: frozenset[str]
+    language: str
+    sender: Mailbox
+    reply_to: Mailbox | None
+    constants: Mapping[str, str]
+    hash: str = field(default="")
+
+    def to_document(self) -> dict[str, Any]:
+        """Plain data for JSON; `from_document` gives an equal message back."""
+        return {
+            "version": VERSION,
+            "subject": self.subject,
+            "html": self.html,
+            "text": self.text,
+            "links": list(self.links),
+            "fields": sorted(self.fields),
+            "language": self.language,
+            "sender": asdict(self.sender),
+            "reply_to": asdict(self.reply_to) if self.reply_to else None,
+            "constants": dict(sorted(self.constants.items())),
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> CompiledMessage:
+        """ValueError when the document is of another version of the product, or is none."""
+        if document.get("version") != VERSION:
+            raise ValueError(f"a compiled message of version {document.get('version')!r} cannot be read; plan again")
+        reply_to = document["reply_to"]
+        message = cls(
+            subject=document["subject"],
+            html=document["html"],
+            text=document["text"],
+            links=tuple(document["links"]),
+            fields=frozenset(document["fields"]),
+            language=document["language"],
+            sender=Mailbox(**document["sender"]),
+            reply_to=Mailbox(**reply_to) if reply_to else None,
+            constants=dict(document["constants"]),
+        )
+        return message.hashed()
+
+    def hashed(self) -> CompiledMessage:
+        canonical = json.dumps(self.to_document(), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return replace(self, hash=sha256(canonical.encode()).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One person, as plain values. `attributes` include email, language and joined."""
+
+    subscriber_id: int
+    address: str
+    attributes: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A whole message, ready to be handed over.
+
+    `data` has CRLF line ends and no line that begins with a dot, so that nothing is left to stuff (RFC 5321, 4.5.2).
+    """
+
+    message_id: str
+    return_path: str
+    recipient: str
+    data: bytes
+
+
+def compile_message(source: Source, *, known_fields: Collection[str], links: Sequence[str] = ()) -> CompiledMessage:
+    """Compile once for everybody, or TemplateError: what, in which file and line, and what was probably meant.
+
+    `links` are the destinations that another language of the same campaign has numbered already.
+    """
+    _check_frame(source)
+    fields = _check_fields(source, frozenset(known_fields))
+    placeholders = Placeholders()
+    numbers = Links(placeholders, numbered=links)
+    body = markdown.convert(
+        markdown.with_links(placeholders.protect(source.body, place=source.place, first_line=source.first_line)),
+        placeholders=placeholders,
+        links=numbers,
+        place=source.place,
+        first_line=source.first_line,
+    )
+    html = _html(source, body.mjml, placeholders, numbers)
+    text = body.text + _footer(placeholders)
+    message = CompiledMessage(
+        subject=source.subject.strip(),
+        html=placeholders.restore_html(html),
+        text=placeholders.restore_text(text),
+        links=numbers.destinations,
+        fields=fields,
+        language=source.language,
+        sender=source.sender,
+        reply_to=source.reply_to,
+        constants=_constants(source),
+    )
+    # The restored templates are parsed once more: what cannot be sent is refused now, not at the first recipient.
+    for template in (message.html, message.text):
+        used = expressions.names(expressions.parse(template, place=source.place))
+        assert used.keys() <= fields | LAYOUT_NAMES | PERSONAL_URLS | SLOTS | {CLICK_BASE}, used
+    return message.hashed()
+
+
+def _check_frame(source: Source) -> None:
+    if not _LANGUAGE(source.language):
+        raise TemplateError(f'"{source.language}" is no language tag; write en, es or zh-Hant', place=source.place)
+    if not source.subject.strip():
+        raise TemplateError("the subject is empty", place=source.place)
+    if "\n" in source.subject or "\r" in source.subject:
+        raise TemplateError("the subject must be one line", place=source.place)
+    if not source.body.strip():
+        raise TemplateError("the body is empty", place=source.place, line=source.first_line)
+    for mailbox in (source.sender, source.reply_to):
+        if mailbox:
+            try:
+                headers.mailbox(mailbox.name, mailbox.address)
+            except headers.HeaderError as error:
+                raise TemplateError(f"{mailbox} cannot be a sender: {error}", place=source.place) from None
+
+
+def _check_fields(source: Source, known: frozenset[str]) -> frozenset[str]:
+    """The fields used anywhere; each source is checked by itself, so that errors name the author's own line."""
+    place = source.place
+    used = expressions.check(source.subject, place=f"{place}, subject", known=known)
+    used |= expressions.check(source.preheader, place=f"{place}, preheader", known=known)
+    used |= expressions.check(source.body, place=place, first_line=source.first_line, known=known)
+    ours = LAYOUT_NAMES | SLOTS | PERSONAL_URLS
+    used |= expressions.check(source.layout, place=f"the layout of {place}", known=known | ours) - ours
+    return used
+
+
+def _html(source: Source, body: str, placeholders: Placeholders, links: Links) -> str:
+    """The layout, filled and compiled, still protected."""
+    place = f"the layout of {source.place}"
+    layout = links.rewrite_layout(placeholders.protect(source.layout, place=place), place=place)
+    layout = mjml.prepared(layout, placeholders=placeholders, place=place)
+    if "body" not in {placeholders.name_in(word[0]) for word in re.finditer(r"Zv\d{5}vZ", layout)}:
+        raise TemplateError("the layout never says {{ body }}, so nothing would be in it", place=place)
+    filling = {
+        "body": mjml.prepared(body, placeholders=placeholders, place=source.place),
+        "subject": _escaped(placeholders.protect(source.subject.strip(), place=place)),
+        "preheader": _escaped(placeholders.protect(source.preheader.strip(), place=place)),
+    }
+
+    def filled(found: re.Match[str]) -> str:
+        word = found[1] or found[2]
+        name = placeholders.name_in(word) if word.startswith("Zv") else None
+        return filling.get(name or "", found[0])
+
+    html = mjml.compiled(ANY.sub(filled, layout), place=place)
+    check_result(html, placeholders, place=place)
+    return html
+
+
+def _escaped(protected: str) -> str:
+    return str(escape(protected))
+
+
+def _constants(source: Source) -> dict[str, str]:
+    said = words(source.language)
+    return {
+        "organisation": source.organisation,
+        "postal_address": source.postal_address,
+        "topic": source.topic,
+        "language": source.language,
+        "direction": direction(source.language),
+        "start": "right" if direction(source.language) == "rtl" else "left",
+        "why": said.why.format(topic=source.topic, organisation=source.organisation),
+        "leave": said.leave,
+        "preferences": said.preferences,
+        "preheader": "yes" if source.preheader.strip() else "",  # for {% if preheader %}
+    }
+
+
+def _footer(placeholders: Placeholders) -> str:
+    """The text part's end. The dashes and the blank behind them are a signature's mark (RFC 3676, 4.3)."""
+    why, organisation, address, leave, url = (
+        placeholders.variable(name) for name in ("why", "organisation", "postal_address", "leave", "unsubscribe_url")
+    )
+    return f"-- \n{why}\n{leave}: {url}\n\n{organisation}\n{address}\n"

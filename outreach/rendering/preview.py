@@ -1,0 +1,76 @@
+"""What one person will read, as plain text: for previews, for tests, and for naming the field that fails.
+
+Rendered by Jinja in its ordinary way. The wire form, decoded, is the same (tests/properties/test_wire_property.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import jinja2
+from markupsafe import Markup, escape
+
+from outreach.rendering import headers
+from outreach.rendering.expressions import Sandbox, missing, printed, tree_for
+from outreach.rendering.message import CompiledMessage, Recipient
+
+NOWHERE: Final = "#"
+_CLICK = re.compile(r"\{\{ click_base \}\}(\d+)")
+
+
+class _PlainSandbox(Sandbox):
+    def __init__(self, *, html: bool, language: str) -> None:
+        super().__init__(language=language, autoescape=html)
+        self.finalize = self._printed
+
+    @staticmethod
+    def _printed(value: Any) -> Any:
+        return value if isinstance(value, Markup) else printed(value)
+
+
+class Plain:
+    """One template, rendered as text."""
+
+    def __init__(self, source: str, *, html: bool, language: str, constants: Mapping[str, str]) -> None:
+        environment = _PlainSandbox(html=html, language=language)
+        tree = tree_for(environment, source, constants)
+        self._template = jinja2.Template.from_code(environment, environment.compile(tree), {})
+
+    def render(self, values: Mapping[str, Any]) -> str:
+        """ComposeError, naming the field, when a missing value would be printed."""
+        return self._template.render(values)
+
+
+def render_preview(
+    compiled: CompiledMessage, recipient: Recipient, *, urls: Mapping[str, str] | None = None
+) -> tuple[str, str, str]:
+    """(subject, html, text) for one person. Without `urls`, links lead to where they really go and nothing counts.
+
+    Raises ComposeError as composing would.
+    """
+    html, text = compiled.html, compiled.text
+    if urls is None:
+        html = _CLICK.sub(lambda found: str(escape(compiled.links[int(found[1])])), html)
+        text = _CLICK.sub(lambda found: compiled.links[int(found[1])], text)
+        urls = {"unsubscribe_url": NOWHERE, "preferences_url": NOWHERE, "pixel_url": "data:,", "click_base": NOWHERE}
+    values = {**values_of(compiled, recipient), **urls}
+    options: dict[str, Any] = {"language": compiled.language, "constants": compiled.constants}
+    subject = Plain(compiled.subject, html=False, language=compiled.language, constants={}).render(values)
+    return (
+        headers.tidy(subject),
+        Plain(html, html=True, **options).render(values),
+        Plain(text, html=False, **options).render(values),
+    )
+
+
+def values_of(compiled: CompiledMessage, recipient: Recipient) -> dict[str, Any]:
+    """The fields a message uses; None and empty text are missing."""
+    found = {field: recipient.attributes.get(field) for field in compiled.fields}
+    return {field: missing(field) if value is None or value == "" else value for field, value in found.items()}
+
+
+def explain_failure(compiled: CompiledMessage, recipient: Recipient) -> None:
+    """Render the slow way, for the ComposeError that says what is wrong with this person's data."""
+    render_preview(compiled, recipient)
