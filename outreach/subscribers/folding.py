@@ -1,0 +1,74 @@
+"""Of several values for one field, which one stands: newest first, and letters before damage.
+
+Folding is a maximum, field by field, over (not damaged, date, how far the source is trusted), so the
+order in which files come in cannot matter. Only where all three are equal does the later row win:
+somebody corrected a file and brought it again.
+
+What the store keeps for that is small: one date and source for the person, and exceptions by field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from outreach.subscribers import values
+from outreach.subscribers.mapping import Value
+
+Stamp = tuple[int, str]
+"""When a source said so (milliseconds since 1970), and which source."""
+
+_NAMES: Final = frozenset({"first_name", "last_name"})
+
+
+class Account(NamedTuple):
+    """What is known about a person, or what one row says: values, and how old each is."""
+
+    values: Mapping[str, Value]
+    stamp: Stamp
+    """Of every value that `exceptions` does not name."""
+    exceptions: Mapping[str, Stamp]
+    joined: int | None
+    """The earliest date anybody gives."""
+
+    def stamp_of(self, field: str) -> Stamp:
+        return self.exceptions.get(field, self.stamp)
+
+
+class Fold:
+    """Folds accounts of one person. `trusted` lists sources, the most trusted first."""
+
+    def __init__(self, trusted: Sequence[str]) -> None:
+        self._rank = {source: len(trusted) - place for place, source in enumerate(trusted)}
+
+    def __call__(self, earlier: Account, later: Account) -> Account:
+        if later.stamp == earlier.stamp and later.values == earlier.values and not earlier.exceptions:
+            return earlier._replace(joined=_least(earlier.joined, later.joined))
+        values: dict[str, Value] = {}
+        stamps: dict[str, Stamp] = {}
+        for field in (*earlier.values, *(name for name in later.values if name not in earlier.values)):
+            account = self._winner(field, earlier, later)
+            values[field], stamps[field] = account.values[field], account.stamp_of(field)
+        newest = max((earlier.stamp, later.stamp), key=self._order)
+        exceptions = {field: stamp for field, stamp in stamps.items() if stamp != newest}
+        return Account(values, newest, exceptions, _least(earlier.joined, later.joined))
+
+    def _winner(self, field: str, earlier: Account, later: Account) -> Account:
+        if field not in later.values:
+            return earlier
+        if field not in earlier.values:
+            return later
+        return later if self._weight(field, later) >= self._weight(field, earlier) else earlier
+
+    def _weight(self, field: str, account: Account) -> tuple[bool, int, int, str]:
+        value = account.values[field]
+        intact = not (field in _NAMES and isinstance(value, str) and values.damaged(value))
+        return (intact, *self._order(account.stamp_of(field)))
+
+    def _order(self, stamp: Stamp) -> tuple[int, int, str]:
+        at, source = stamp
+        return at, self._rank.get(source, 0), source
+
+
+def _least(a: int | None, b: int | None) -> int | None:
+    return b if a is None else a if b is None else min(a, b)

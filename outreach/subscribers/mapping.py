@@ -1,0 +1,324 @@
+"""From a row of cells to a person: which column is which field, and what its cells say.
+
+`propose` reads the header (and, if no header helps, the cells) and answers a `Mapping`; calling that
+with a row's cells gives what the row says about one person, or why it cannot be used. An empty cell
+says nothing. Doubt about whether we may write is decided for the person: an opt-out column with a
+word we cannot read counts as an opt-out, and a row that was cut off before it is refused.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Sequence
+from collections.abc import Mapping as Map
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from outreach.addresses import BadAddress, normalise
+from outreach.errors import UsageError
+from outreach.store.suppressions import Reason
+from outreach.subscribers import values
+from outreach.subscribers.reading import Cells, Table, as_text
+from outreach.subscribers.systems import FORBIDDING, FREQUENCIES, Role, System, folded, known_as, recognise
+
+Value = str | int | float | bool
+Convert = Callable[[str], Value | None]
+
+MAX_FIELD_NAME: Final = 60
+_FIELD = re.compile(r"[^\W\d_]\w*")
+_STANDARD: Final[dict[str, Convert]] = {
+    "district": values.district,
+    "zip": values.zip_code,
+    "renter": values.yes_no,
+    "member_rating": values.number,
+}
+_BY_TYPE: Final[dict[str, Convert]] = {"yesno": values.yes_no, "number": values.number}
+_DATES: Final = (Role.AS_OF, Role.TOPIC_DATE, Role.OPT_OUT_DATE)
+
+
+class Wish(NamedTuple):
+    """A topic somebody asked for, as a row tells it. Times are milliseconds since 1970, UTC."""
+
+    topic: str
+    at: int
+    frequency: int | None
+
+
+class Person(NamedTuple):
+    """What one row says about one person."""
+
+    address: str
+    attributes: dict[str, Value]
+    locale: str | None
+    joined: int | None
+    at: int
+    """The row's own date, milliseconds since 1970; 0 if it has none though others in the file do."""
+    wishes: tuple[Wish, ...]
+    suppress: Reason | None
+    suppressed_at: int
+    evidence: dict[str, str]
+
+
+class Rejected(NamedTuple):
+    """Why a row cannot be used, and the cell that says so."""
+
+    column: str
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    header: str
+    target: str
+    """A field, or a Role."""
+
+
+class Mapping:
+    """Reads rows. `default_at` dates the rows of a file whose rows carry no date (milliseconds)."""
+
+    def __init__(
+        self, system: System, columns: Sequence[Column], *, types: Map[str, str], default_at: int, day_first: bool
+    ) -> None:
+        self.system = system
+        self.columns = tuple(columns)
+        self._default_at = default_at
+        self._moment = values.moment(day_first=day_first)
+        at = {column.target: index for index, column in enumerate(columns)}
+        self._email = at[Role.EMAIL]
+        self._at = at
+        self._kind = at.get(Role.KIND)
+        self._dated = any(role in at for role in _DATES)
+        self._date_cells = [at[role] for role in (*_DATES, Role.CONFIRMED, Role.JOINED) if role in at]
+        # Cells that may forbid us to write: a row that ends before them cannot be trusted.
+        self._needed = max((at[r] for r in (Role.EMAIL, Role.STATUS, Role.OPT_OUT, Role.KIND) if r in at), default=0)
+        self._fields = [
+            (index, column.target, converter(column.target, types.get(column.target)))
+            for index, column in enumerate(columns)
+            if column.target not in set(Role)
+        ]
+        self._types = types
+
+    def __call__(self, cells: Cells) -> Person | Rejected:
+        if len(cells) != len(self.columns) and (rejected := self._misshapen(cells)):
+            return rejected
+        written = cells[self._email] if self._email < len(cells) else ""
+        if self._kind is not None and folded(kind := cells[self._kind]) not in ("", "email", "e_mail"):
+            return Rejected(self.columns[self._email].header, written, f"a subscription by {kind}, not by e-mail")
+        try:
+            address = normalise(written)
+        except BadAddress as error:
+            return Rejected(self.columns[self._email].header, written, _without_address(cells, str(error)))
+        cells = [cell.strip() for cell in cells]
+        cells += [""] * (len(self.columns) - len(cells))
+        return self._person(address, cells)
+
+    def _person(self, address: str, cells: Cells) -> Person | Rejected:
+        joined = self._date(cells, Role.JOINED) or self._date(cells, Role.TOPIC_DATE)
+        at = self._dated_at(cells)
+        suppress = self._forbidden(cells)
+        attributes: dict[str, Value] = {}
+        for index, name, convert in self._fields:
+            if (cell := cells[index]) and (value := convert(cell)) is not None:
+                attributes[name] = value
+        locale = values.language(self._cell(cells, Role.LANGUAGE))
+        if name := self._cell(cells, Role.NAME):
+            first, last = values.full_name(name)
+            attributes |= {k: v for k, v in (("first_name", first), ("last_name", last)) if v and k not in attributes}
+        if packed := self._cell(cells, Role.ATTRIBUTES):
+            more = self._unpacked(packed)
+            if more is None and suppress is None:
+                header = self.columns[self._at[Role.ATTRIBUTES]].header
+                return Rejected(header, packed, "the attributes are not a JSON object")
+            for name, value in more or ():
+                if name == Role.LANGUAGE:
+                    locale = locale or values.language(str(value))
+                elif name not in attributes:
+                    attributes[name] = value
+        return Person(
+            address,
+            attributes,
+            locale,
+            joined,
+            at,
+            () if suppress and self.system.suppresses else self._wishes(cells, joined or at or self._default_at),
+            suppress,
+            self._date(cells, Role.OPT_OUT_DATE) or at or self._default_at,
+            self._evidence(cells),
+        )
+
+    def _misshapen(self, cells: Cells) -> Rejected | None:
+        """A row with more or fewer cells than the header, unless nothing that matters can be wrong in it."""
+        wrong = f"the row has {len(cells)} cells, the header has {len(self.columns)}"
+        if len(cells) < len(self.columns):
+            if len(cells) > self._needed or not any(cells):
+                return None
+            return Rejected("", ", ".join(cells), f"{wrong}: it was cut off")
+        if not any(cells[len(self.columns) :]):
+            del cells[len(self.columns) :]
+            return None
+        if self.system.suppresses:  # the address is all we need, and leaving it out would be writing to it
+            cells[:] = [cell if i == self._email else "" for i, cell in enumerate(cells[: len(self.columns)])]
+            return None
+        return Rejected("", ", ".join(cells), f"{wrong}: a value holds a delimiter that is not in quotation marks")
+
+    def _cell(self, cells: Cells, role: Role) -> str:
+        index = self._at.get(role)
+        return cells[index] if index is not None else ""
+
+    def _date(self, cells: Cells, role: Role) -> int | None:
+        return self._moment(cell) if (cell := self._cell(cells, role)) else None
+
+    def _dated_at(self, cells: Cells) -> int:
+        if not self._dated:
+            return self._default_at
+        for index in self._date_cells:
+            if (cell := cells[index]) and (at := self._moment(cell)) is not None:
+                return max(at, 0)
+        return 0
+
+    def _forbidden(self, cells: Cells) -> Reason | None:
+        if self.system.suppresses:
+            return self.system.suppresses
+        if (opt_out := self._cell(cells, Role.OPT_OUT)) and values.yes_no(opt_out) is not False:
+            return Reason.UNSUBSCRIBE
+        if Role.OPT_OUT not in self._at and self._cell(cells, Role.OPT_OUT_DATE):
+            return Reason.UNSUBSCRIBE
+        return FORBIDDING.get(folded(status)) if (status := self._cell(cells, Role.STATUS)) else None
+
+    def _wishes(self, cells: Cells, at: int) -> tuple[Wish, ...]:
+        frequency = FREQUENCIES.get(folded(word)) if (word := self._cell(cells, Role.FREQUENCY)) else None
+        at = max(self._date(cells, Role.TOPIC_DATE) or at, 0)
+        names = values.items(listed) if (listed := self._cell(cells, Role.TOPICS)) else ()
+        if one := " ".join(self._cell(cells, Role.TOPIC).split()):
+            names = (*names, one)
+        return tuple(Wish(name, at, frequency) for name in names)
+
+    def _evidence(self, cells: Cells) -> dict[str, str]:
+        roles = (Role.ORIGIN, Role.CONFIRMED)
+        return {role.value: cell for role in roles if role in self._at and (cell := self._cell(cells, role))}
+
+    def _unpacked(self, packed: str) -> tuple[tuple[str, Value], ...] | None:
+        return _unpack(packed, tuple(self._types.items()))
+
+
+def converter(field: str, kind: str | None) -> Convert:
+    """How the cells of a field are read: its own way if it is a standard one, else by its declared type."""
+    return _STANDARD.get(field) or _BY_TYPE.get(kind or "text", _text)
+
+
+def _text(cell: str) -> str:
+    return cell.replace("\0", "")  # PostgreSQL's text cannot hold it
+
+
+@lru_cache(maxsize=4096)
+def _unpack(packed: str, types: tuple[tuple[str, str], ...]) -> tuple[tuple[str, Value], ...] | None:
+    """A JSON object's members under our names; other objects and lists within become text."""
+    try:
+        found = json.loads(packed)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    declared = dict(types)
+    members: dict[str, Value] = {}
+    for key, value in found.items():
+        name = field_name(known_as(key)[1])
+        own = isinstance(value, bool | int | float) and name not in _STANDARD and name not in declared
+        read = value if own else converter(name, declared.get(name))(as_text(value).strip())
+        if read is not None and read != "" and name != Role.EMAIL:
+            members[name] = read
+    return tuple(members.items())
+
+
+def _without_address(cells: Cells, reason: str) -> str:
+    filled = [cell for cell in cells if cell.strip()]
+    if len(filled) <= 1 < len(cells):
+        return f"{reason}; it looks like a report's closing line" if filled else "the row is empty"
+    return reason
+
+
+# --- proposing --------------------------------------------------------------------------------------------------
+
+
+def propose(table: Table, by_hand: Map[str, str], *, types: Map[str, str], default_at: int) -> Mapping:
+    """The mapping for a file: `by_hand` (column to field) first, then its system's words, then the common ones.
+
+    Raises UsageError for a column the file lacks, a field that is none, and if no column holds addresses.
+    """
+    system = recognise(table.header)
+    chosen = _by_hand(table, by_hand)
+    taken = set(chosen.values())
+    columns = []
+    for index, header in enumerate(table.header):
+        word, target = known_as(header, system)
+        if index in chosen:
+            target = chosen[index]
+        elif target in taken and target != Role.IGNORE:
+            # Two columns for one thing: the first keeps it; a second address could only mislead.
+            target = field_name(word) if word not in taken and word not in set(Role) else Role.IGNORE
+        columns.append(Column(header, target if target in set(Role) else field_name(target, index)))
+        taken.add(columns[-1].target)
+    if Role.EMAIL not in taken:
+        columns = _with_addresses_found(table, columns)
+    dates = [i for i, column in enumerate(columns) if column.target in (*_DATES, Role.JOINED)]
+    sample = [row[i] for row in table.sample for i in dates if i < len(row)]
+    return Mapping(system, columns, types=types, default_at=default_at, day_first=values.writes_day_first(sample))
+
+
+def field_name(word: str, index: int = 0) -> str:
+    """A name the rule language can say: begins with a letter, at most 60 characters."""
+    name = word if _FIELD.fullmatch(word) else f"column_{word}" if word else f"column_{index + 1}"
+    return name[:MAX_FIELD_NAME]
+
+
+def _by_hand(table: Table, by_hand: Map[str, str]) -> dict[int, str]:
+    places = {header: index for index, header in reversed(list(enumerate(table.header)))}
+    loosely = {folded(header): index for header, index in places.items()}
+    chosen: dict[int, str] = {}
+    for column, field in by_hand.items():
+        index = places.get(column, loosely.get(folded(column)))
+        if index is None:
+            raise UsageError(f"{table.path} has no column {column!r}; {_meant(column, table.header)}")
+        target = folded(field)
+        if not _FIELD.fullmatch(target) or len(target) > MAX_FIELD_NAME:
+            raise UsageError(f"{field!r} cannot be a field: use letters, digits and _, beginning with a letter")
+        if target in chosen.values() and target != Role.IGNORE:
+            raise UsageError(f"two columns are mapped to {target!r}; map one of them to another field")
+        chosen[index] = target
+    return chosen
+
+
+def _meant(column: str, header: tuple[str, ...]) -> str:
+    lower = {name.casefold(): name for name in header}
+    close = difflib.get_close_matches(column.casefold(), lower, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {lower[close[0]]!r}?"
+    return f"it has {', '.join(header)}"
+
+
+def _with_addresses_found(table: Table, columns: list[Column]) -> list[Column]:
+    """Headers did not say which column holds addresses; perhaps the cells do."""
+    likely = []
+    for index in range(len(columns)):
+        cells = [row[index] for row in table.sample if index < len(row) and row[index].strip()]
+        if cells and sum("@" in cell for cell in cells) * 2 > len(cells):
+            likely.append(index)
+    if any("@" in header for header in table.header):
+        raise UsageError(f"{table.path} has no header; its first line must name the columns, such as email,first_name")
+    if len(likely) != 1:
+        names = ", ".join(column.header for column in columns)
+        raise UsageError(
+            f"no column of {table.path} is known to hold e-mail addresses; it has {names}."
+            " Say which one does with --map COLUMN=email"
+        )
+    return [Column(c.header, Role.EMAIL) if i == likely[0] else c for i, c in enumerate(columns)]
+
+
+def file_date(path: Path) -> int:
+    """When the file was last written, milliseconds since 1970: the date of rows that carry none."""
+    return path.stat().st_mtime_ns // 1_000_000

@@ -1,0 +1,68 @@
+"""The file of rows that were not imported: row number, column, value, reason. Safe in a spreadsheet.
+
+A cell that a spreadsheet would run as a formula (`=HYPERLINK(…)`, `@SUM`, `+1`) gets an apostrophe in
+front, as OWASP advises, in every CSV that leaves here.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+from typing import Final, TextIO
+
+from outreach.errors import UsageError
+
+HEADER: Final = ("row", "column", "value", "reason")
+MAX_VALUE: Final = 500
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
+_TELEPHONE = re.compile(r"\+\d[\d ()/.-]*")
+_NUMBER = re.compile(r"-?\d+(?:[.,]\d+)?")
+
+
+def defused(cell: str) -> str:
+    """The cell as a spreadsheet will show it, never run it. Telephone numbers and numbers stay as they are."""
+    # A space, a quotation mark or a semicolon before the sign does not stop every spreadsheet.
+    if not cell.startswith(_FORMULA) and not cell.lstrip(" \"';").startswith(_FORMULA):
+        return cell
+    if _TELEPHONE.fullmatch(cell) or _NUMBER.fullmatch(cell):
+        return cell
+    return f"'{cell}"
+
+
+class Rejects:
+    """Written while the import reads; `close` keeps the file under its name, or removes it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.count = 0
+        self._part = path.with_name(path.name + ".part")
+        self._file: TextIO | None = None
+
+    def add(self, row: int, *, column: str, value: str, reason: str) -> None:
+        if self._file is None:
+            self._file = self._open()
+        cells = (str(row), defused(column), defused(value[:MAX_VALUE]), defused(reason))
+        csv.writer(self._file).writerow(cells)
+        self.count += 1
+
+    def _open(self) -> TextIO:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # The mark at the beginning makes spreadsheets read UTF-8.
+            file = self._part.open("w", encoding="utf-8-sig", newline="")
+        except OSError as error:
+            raise UsageError(f"the rejected rows cannot be written to {self._part}: {error.strerror}") from None
+        csv.writer(file).writerow(HEADER)
+        return file
+
+    def close(self, *, keep: bool) -> Path | None:
+        """The complete file; None if nothing was rejected, or if the import failed (`keep` False)."""
+        if self._file is None:
+            return None
+        self._file.close()
+        self._file = None
+        if keep:
+            return self._part.replace(self.path)
+        self._part.unlink(missing_ok=True)
+        return None
