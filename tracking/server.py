@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import socket
+import threading
 
 import uvicorn
 
@@ -44,4 +47,8 @@ def serve(app: Tracking, listener: socket.socket) -> None:
         timeout_graceful_shutdown=GRACE_SECONDS,
         backlog=BACKLOG,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    if threading.current_thread() is threading.main_thread():
+        # uvicorn raises the signal again once it has finished; being told to stop is no error.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listener])

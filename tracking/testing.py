@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,13 @@ from tracking.server import listen, serve
 from tracking.testing import KEYS
 root, port = Path(sys.argv[1]), int(sys.argv[2])
 config = TrackingConfig(root / "spool", root / "links", KeyRing(KEYS), root / "days")
-serve(Tracking(config), listen("127.0.0.1", port))
+listener = listen("127.0.0.1", port)
+if len(sys.argv) > 3:
+    from tracking.loading import loading
+    with loading(sys.argv[3], root / "spool"):
+        serve(Tracking(config), listener)
+else:
+    serve(Tracking(config), listener)
 """
 
 
@@ -101,12 +107,12 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(root: Path) -> Iterator[Service]:
-    """A service on its own port, with campaign 1's links published."""
+def running(root: Path, *, database_url: str | None = None) -> Iterator[Service]:
+    """A service on its own port, with campaign 1's links published; with a database also its loader."""
     publish(root / "links", 1, PARKING)
     port = free_port()
     log = (root / "service.log").open("ab")
-    command = [sys.executable, "-c", _SERVER, str(root), str(port)]
+    command = [sys.executable, "-c", _SERVER, str(root), str(port), *([database_url] if database_url else [])]
     process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 - our own interpreter and text
     log.close()
     deadline = time.monotonic() + 15
