@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, delete, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, delete, select, update
 
-from outreach.events import Flag, Kind
+from outreach.events import Kind
 from outreach.store.checkpoints import (
     forget,
     generation,
@@ -36,6 +36,7 @@ from outreach.store.checkpoints import (
 )
 from outreach.store.database import Store
 from outreach.store.dialects import EPOCH, Instant
+from outreach.store.events import Verdict
 from outreach.store.receipts import (
     EVERYTHING,
     RECEIVED,
@@ -48,9 +49,6 @@ from outreach.store.receipts import (
     scopes_of,
 )
 from outreach.store.tables import engagement, engagement_day, event, event_position, profile
-
-NO_AGENT, PRIVACY_PROXY, SCANNER_AGENT, SCANNER_NETWORK = 0, 3, 8, 5
-"""Values of event.agent_class and event.network_class, as tracking.machines writes them."""
 
 _EVENTS_A_BATCH = 5_000
 _SPOOL = "engagement:"
@@ -84,10 +82,8 @@ class _Batch:
 
 
 def by_a_person() -> ColumnElement[bool]:
-    """Whether a row of `event` counts as a person's: the same answer as `tracking.machines.is_machine`, in SQL."""
-    betrayed = event.c.flags.bitwise_and(int(Flag.HEAD | Flag.PREFETCH)) != 0
-    nameless = or_(event.c.agent_class == NO_AGENT, event.c.network_class == SCANNER_NETWORK)
-    return not_(or_(betrayed, event.c.agent_class == SCANNER_AGENT, and_(event.c.kind == int(Kind.CLICK), nameless)))
+    """Whether a row of `event` counts as a person's: it was judged so, or not judged yet."""
+    return event.c.verdict.in_([Verdict.UNJUDGED.value, Verdict.PERSON.value])
 
 
 def fold(store: Store, *, zone: ZoneInfo, batch: int = _EVENTS_A_BATCH) -> Folded:
@@ -130,7 +126,7 @@ def _read(main: Connection, raw: Connection, limit: int) -> _Batch | None:
     folded = positions(main, _SPOOL)
     touches: list[tuple[_Touch, dt.datetime]] = []
     reached: dict[str, int] = {}
-    for spool, loaded in sorted(raw.execute(select(event_position.c.spool, event_position.c.sequence))):
+    for spool, loaded in sorted(_loaded(raw).items()):
         room = limit - len(touches)
         done = folded.get(spool, 0)
         if loaded <= done or room <= 0:
@@ -146,6 +142,18 @@ def _read(main: Connection, raw: Connection, limit: int) -> _Batch | None:
     if not reached:
         return None
     return _Batch(number, touches, _earlier(raw, touches, folded), reached)
+
+
+def _loaded(raw: Connection) -> dict[str, int]:
+    """How far each spool is in the events database.
+
+    Positions are kept for each file of a spool: `ID`, then `ID.1` and so on, which the loader reads in that order.
+    """
+    loaded: dict[str, int] = {}
+    for file, sequence in raw.execute(select(event_position.c.spool, event_position.c.sequence)):
+        spool = file.partition(".")[0]
+        loaded[spool] = max(sequence, loaded.get(spool, 0))
+    return loaded
 
 
 def _earlier(

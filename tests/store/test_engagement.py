@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, delete, insert, select, update
 
-from outreach.events import Event, Flag, Kind
+from outreach.events import Kind
 from outreach.store import receipts
 from outreach.store.database import Store
 from outreach.store.deliveries import State
-from outreach.store.dialects import EPOCH, from_ms
-from outreach.store.engagement import by_a_person, fold, rebuild
+from outreach.store.dialects import EPOCH
+from outreach.store.engagement import fold, rebuild
+from outreach.store.events import Verdict
 from outreach.store.tables import (
     campaign,
     checkpoint,
@@ -30,7 +31,6 @@ from outreach.store.tables import (
     subscriber,
     topic,
 )
-from tracking.machines import Agent, Network, is_machine
 
 CITY = ZoneInfo("America/Los_Angeles")
 NOON = dt.datetime(2026, 11, 21, 12, 0, tzinfo=dt.UTC)
@@ -90,12 +90,12 @@ def send(store: Store, campaign_id: int, at: dt.datetime, people: dict[int, Stat
 
 def happen(
     connection: Connection, spool: str, sequence: int, kind: Kind, campaign_id: int, person: int, at: dt.datetime,
-    link: int = 0, flags: int = 0, agent_class: int = Agent.BROWSER,
+    link: int = 0, verdict: Verdict = Verdict.UNJUDGED,
 ) -> None:  # fmt: skip
     connection.execute(
         insert(event).values(
             spool=spool, sequence=sequence, kind=kind, campaign_id=campaign_id, subscriber_id=person, at=at, link=link,
-            flags=flags, agent_class=agent_class, network_class=Network.OTHER,
+            flags=0, agent_class=7, network_class=1, verdict=verdict.value,
         )
     )  # fmt: skip
     connection.execute(delete(event_position).where(event_position.c.spool == spool))
@@ -211,32 +211,16 @@ def test_a_batch_read_before_another_folder_wrote_is_thrown_away(store: Store, m
     assert figures(store)[0][ADA][1] == 1
 
 
-def test_the_database_and_the_tracking_service_agree_who_is_a_machine(store: Store) -> None:
-    flags = (0, Flag.HEAD, Flag.PREFETCH, Flag.ACCEPT_LANGUAGE, Flag.HEAD | Flag.ACCEPT_LANGUAGE)
-    cases = [
-        Event("a", number, kind, 0, 1, 1, 0, agent, network, b"", flag)
-        for number, (kind, agent, network, flag) in enumerate(
-            (kind, agent, network, flag)
-            for kind in (Kind.OPEN, Kind.CLICK)
-            for agent in Agent
-            for network in Network
-            for flag in flags
-        )
-    ]
+def test_a_spool_that_went_on_in_a_second_file_is_read_on(store: Store) -> None:
+    seed(store)
+    happened(store, (Kind.OPEN, 1, ADA, hours(1), 0), spool="19a")
+    fold(store, zone=CITY)
     with store.write_events() as connection:
-        connection.execute(
-            insert(event),
-            [
-                {
-                    "spool": hit.spool, "sequence": hit.sequence, "at": from_ms(hit.at_ms), "kind": hit.kind,
-                    "campaign_id": 1, "subscriber_id": 1, "link": 0, "agent_class": hit.agent_class,
-                    "network_class": hit.network_class, "flags": int(hit.flags),
-                }
-                for hit in cases
-            ],
-        )  # fmt: skip
-        people = set(connection.execute(select(event.c.sequence).where(by_a_person())).scalars())
-    assert people == {hit.sequence for hit in cases if not is_machine(hit)}
+        happen(connection, "19a", 2, Kind.CLICK, 1, ADA, hours(2))
+        connection.execute(update(event_position).values(sequence=1))
+        connection.execute(insert(event_position).values(spool="19a.1", sequence=2))
+    fold(store, zone=CITY)
+    assert figures(store)[0][ADA][1:3] == (1, 1)
 
 
 # --- against a plain count --------------------------------------------------------------------------------------
@@ -249,7 +233,7 @@ things = st.lists(
         st.sampled_from([ADA, LIN]),
         st.integers(0, 120),  # hours after noon
         st.integers(0, 2),  # link
-        st.sampled_from([0, 0, 0, Flag.HEAD]),
+        st.sampled_from([Verdict.UNJUDGED, Verdict.UNJUDGED, Verdict.PERSON, Verdict.MACHINE]),
     ),
     max_size=14,
 )
@@ -260,7 +244,7 @@ steps = st.lists(st.tuples(st.integers(1, 5), st.booleans()), max_size=4)
 def plainly_counted(done: list, sent: list) -> tuple[dict, dict, dict]:
     """What the roll-up must say, from everything that happened, in the plainest way."""
     of = {1: (WORKS, PARKING), 2: (PARKS, TREES), 3: (WORKS, PARKING), 4: (None, None)}
-    human = [thing for thing in done if not thing[6]]
+    human = [thing for thing in done if thing[6] is not Verdict.MACHINE]
 
     def person_in(person: int, campaigns: set[int]) -> tuple:
         opens = [(c, hours(at)) for _, kind, c, who, at, _, _ in human if kind is Kind.OPEN and who == person]
@@ -321,9 +305,9 @@ def test_folding_in_any_portions_and_rebuilding_both_equal_a_plain_count(
     waiting, unsent = list(done), list(sent)
     for portion, sends_now in [*cuts, (len(done), True), (0, True), (0, True), (0, True)]:
         with store.write_events() as connection:
-            for spool, kind, campaign_id, person, at, link, flags in waiting[:portion]:
+            for spool, kind, campaign_id, person, at, link, verdict in waiting[:portion]:
                 sequences[spool] += 2  # the other numbers went to kinds that live elsewhere
-                happen(connection, spool, sequences[spool], kind, campaign_id, person, hours(at), link, int(flags))
+                happen(connection, spool, sequences[spool], kind, campaign_id, person, hours(at), link, verdict)
         waiting = waiting[portion:]
         if sends_now and unsent:
             number, at = unsent.pop()
