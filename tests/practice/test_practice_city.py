@@ -11,6 +11,7 @@ from random import Random
 
 import pytest
 
+from outreach.addresses import BadAddress, normalise
 from outreach.practice.city import TOPICS, City, make_exports
 from outreach.practice.mailboxes import FATES, fate
 from outreach.practice.names import FIRST, LAST, plain
@@ -111,8 +112,18 @@ def test_the_dirt_is_there(city):
     assert {"district", "zip", "language", "renter"} == set(json.loads(table(city.listmonk)[0]["attributes"]))
 
 
-def test_no_invalid_address_looks_valid():
-    assert [address for address in INVALID if clean(address)] == []
+@pytest.mark.parametrize("written", INVALID)
+def test_no_invalid_address_can_be_taken_for_one(written):
+    assert clean(written) == ""
+    with pytest.raises(BadAddress):
+        normalise(written)
+
+
+def test_our_own_rules_for_addresses_find_the_same_people(city):
+    assert {normalise(address) for address in city.reachable} == city.reachable
+    for row in table(city.mailchimp):
+        if address := clean(row["Email Address"]):
+            assert normalise(row["Email Address"]) == address
 
 
 def test_fates_have_their_shares_and_nobody_has_one_by_accident(city):

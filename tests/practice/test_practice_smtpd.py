@@ -82,6 +82,13 @@ def test_a_message_arrives_as_it_was_sent():
     assert (envelope.sender, envelope.recipients) == ("works@city.example", ("ada@mail1.example", "bo@mail2.example"))
 
 
+def test_one_leading_dot_goes_whatever_follows_it(server):
+    with line_to(server) as line:
+        begin(line)
+        line.say(b".careless\r\n...\r\n.\r\n")
+    assert server.accepted[-1].content == b"careless\r\n..\r\n"  # RFC 5321 4.5.2
+
+
 lines = st.lists(st.binary(max_size=30).map(lambda line: line.replace(b"\r", b"r").replace(b"\n", b".")), max_size=8)
 
 
@@ -226,12 +233,17 @@ def test_a_client_that_never_reads_cannot_fill_the_memory():
             line.socket.sendall(b"NOOP\r\n" * 20_000_000)
 
 
-def test_starttls_and_auth_for_those_who_want_them():
+def certificates() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's context for localhost, and a client's that trusts it."""
     authority = trustme.CA()
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("localhost").configure_cert(context)
-    trusting = ssl.create_default_context()
+    serving, trusting = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+    authority.issue_cert("localhost").configure_cert(serving)
     authority.configure_trust(trusting)
+    return serving, trusting
+
+
+def test_starttls_and_auth_for_those_who_want_them():
+    context, trusting = certificates()
     manner = Manner(extensions=(*BASIC_EXTENSIONS, "AUTH PLAIN"), tls=context)
 
     async def send(port: int) -> None:
@@ -247,12 +259,23 @@ def test_starttls_and_auth_for_those_who_want_them():
 
 
 def test_what_was_pipelined_behind_starttls_does_not_count():
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    trustme.CA().issue_cert("localhost").configure_cert(context)
+    context, trusting = certificates()
     with FaultServer(manner=Manner(tls=context)) as server, line_to(server) as line:
-        assert code(line.say(b"STARTTLS\r\nNOOP\r\n")) == "220"
-        time.sleep(0.1)
+        assert code(line.say(b"STARTTLS\r\nNOOP\r\nMAIL FROM:<evil@x.example>\r\n")) == "220"
+        with trusting.wrap_socket(line.socket, server_hostname="localhost") as safe, safe.makefile("rb") as replies:
+            safe.sendall(b"VRFY ada\r\nMAIL FROM:<a@city.example>\r\n")
+            assert [replies.readline()[:3] for _ in range(2)] == [b"252", b"503"]  # it wants a new EHLO too
         assert server.heard["NOOP"] == 0
+
+
+def test_a_plain_client_at_a_tls_handshake_is_dropped():
+    context, _ = certificates()
+    with FaultServer(manner=Manner(tls=context)) as server:
+        with line_to(server) as line:
+            line.say(b"STARTTLS\r\n")
+            assert not line.say(b"EHLO ada.example\r\n").startswith("250")
+        with line_to(server):
+            pass
 
 
 def test_a_pause_holds_the_pipelined_rest_back():
