@@ -157,8 +157,11 @@ class LinkTables:
 
 def _read(path: Path) -> Destinations:
     document = json.loads(path.read_text("utf-8"))
+    links = document["links"]
+    if not isinstance(links, list) or not all(isinstance(url, str) for url in links):
+        raise ValueError("links must be a list of addresses")
     table = LinkTable(
-        links=tuple(document["links"]),
+        links=tuple(links),
         topic_id=document.get("topic_id"),
         topic=document.get("topic") or "",
         organisation=document.get("organisation") or "",

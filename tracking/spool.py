@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import secrets
 import sqlite3
 import threading
@@ -238,10 +239,11 @@ class _File:
         self._path = folder / f"{spool_id}{f'.{number}' if number else ''}{SUFFIX}"
         self._clock = clock
         self._born = clock()
+        # SQLite gives its -wal and -shm files the permissions of this one.
+        os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         try:
             self._prepare()
-            self._path.chmod(0o600)
             sync_folder(folder)
             self._inode = self._path.stat().st_ino
         except (sqlite3.Error, OSError):
