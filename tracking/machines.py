@@ -69,6 +69,8 @@ _AGENTS = tuple(
             r"bot\b|bot[/_ ;-]|crawl|spider|slurp|scan|archiver|fetch|monitor|preview|validator|checker|headless"
             r"|phantom|proofpoint|barracuda|mimecast|safelinks|symantec|trendmicro|sophos|fireeye|urldefense"
             r"|curl/|wget|python|java/|ruby|perl|libwww|okhttp|go-http|axios|node-fetch|httpclient|aiohttp|scrapy"
+            # A browser tells nobody whom to write to; a crawler is asked to.
+            r"|https?:|www\.|@\w"
             r"|facebookexternalhit|whatsapp/|telegrambot|slackbot|skypeuripreview|bingpreview",
         ),
         (Agent.MAIL_CLIENT, r"ms-?office|outlook|thunderbird|applemail|airmail|mailspring|k-9|samsung ?email"),
@@ -119,8 +121,9 @@ def is_machine(event: Event) -> bool:
     """True if this hit alone shows that no person made it. False means: not known."""
     if event.flags & (Flag.HEAD | Flag.PREFETCH) or event.agent_class == Agent.SCANNER:
         return True
-    # A browser names itself. Pictures are also fetched by mail apps that do not.
-    return event.kind is Kind.CLICK and (event.agent_class == Agent.NONE or event.network_class == Network.SCANNER)
+    # A person's click opens a browser. Pictures are also fetched by mail apps that name themselves oddly, or not.
+    browserless = event.agent_class in (Agent.NONE, Agent.OTHER)
+    return event.kind is Kind.CLICK and (browserless or event.network_class == Network.SCANNER)
 
 
 @lru_cache(8192)
