@@ -1,6 +1,6 @@
 """The request headers that tell a person's browser from a scanner's, as far as anything does.
 
-Scanners send a browser's name too, but ask for no language and know nothing of Fetch Metadata.
+Many scanners send a browser's name too, but ask for no language and know nothing of Fetch Metadata.
 """
 
 from __future__ import annotations
@@ -30,4 +30,10 @@ NAVIGATION = {
     "Sec-Fetch-User": "?1",
 }
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-SCANNER = {"User-Agent": BROWSERS[0], "Accept": "*/*", "Accept-Encoding": "identity", "X-Practice-Scanner": "1"}
+SCANNER = {
+    "User-Agent": "Mozilla/5.0 (compatible; PracticeMailScanner/1.0; +https://scanner.example/)",
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+    "X-Practice-Scanner": "1",
+}
+DISGUISED_SCANNER = {**SCANNER, "User-Agent": BROWSERS[0]}

@@ -1,8 +1,8 @@
 """Simulated residents and mail scanners, acting over real HTTP on the mail that really arrived.
 
 Some people open, some of those click one link or two, a few leave, some press "spam". One mailbox in
-twenty sits behind a scanner, which fetches the pixel and then every link at once, with a browser's
-name but without a browser's manners, and says so in `X-Practice-Scanner: 1`. What they did is
+twenty sits behind a scanner, which fetches the pixel and then every link at once, often under a
+browser's name but without a browser's manners; `X-Practice-Scanner: 1` marks it. What they did is
 returned, to be compared with what the report says.
 
 Who does what depends on the seed, the address and the Message-ID only. A message that was acted upon
@@ -24,7 +24,7 @@ from selectolax.lexbor import LexborHTMLParser
 from outreach.practice.browser import Browser, NoAnswer, Page, shape, stay_here
 from outreach.practice.letters import Glance, Letter, glance, read
 from outreach.practice.mailboxes import fate
-from outreach.practice.manners import BROWSERS, IMAGE, NAVIGATION, PERSON, SCANNER
+from outreach.practice.manners import BROWSERS, DISGUISED_SCANNER, IMAGE, NAVIGATION, PERSON, SCANNER
 
 CONNECTIONS = 32
 """Requests under way at a time."""
@@ -43,6 +43,8 @@ class Habits:
     """Of those who open; every other one by the mail program's own button (RFC 8058)."""
     scanned: float = 0.05
     """Of all mailboxes."""
+    disguised: float = 0.5
+    """Of the scanners: their User-Agent is a browser's, so that only the burst gives them away."""
     spread: float = 2.0
     """Seconds over which people get to their mail."""
     pause: tuple[float, float] = (1.3, 2.0)
@@ -160,7 +162,8 @@ class _Town:
             await self._live(letter, dice)
 
     async def _scan(self, letter: Letter, dice: Random) -> None:
-        browser = Browser(SCANNER, home=f"127.250.0.{dice.randint(1, 9)}", via=self.via)
+        manners = DISGUISED_SCANNER if dice.random() < self.habits.disguised else SCANNER
+        browser = Browser(manners, home=f"127.250.0.{dice.randint(1, 9)}", via=self.via)
         # Only our own service is visited; where its links lead is the world, and practice stays at home.
         ours = [url for url in letter.links if _origin(url) == _origin(letter.pixel or letter.unsubscribe)]
         await asyncio.sleep(dice.uniform(0, self.habits.spread))
