@@ -1,0 +1,253 @@
+"""Temporary tables that hold a file's rows until they are merged, and the connection that owns them.
+
+    with importing(store, slots=...) as stage:
+        stage.add(rows, wishes)            # any number of times; takes no lock
+        with stage.merging():              # one transaction, with the writer's lock
+            compare(stage, ...)
+            apply(stage, ...)              # left out in a dry run: everything is undone
+
+The tables vanish with the connection, so a crash at any point leaves nothing behind. Times in them
+are milliseconds since 1970, UTC.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Float,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    cast,
+    func,
+    literal,
+    text,
+    type_coerce,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
+
+from outreach.store.database import Store, _plain
+from outreach.store.dialects import WRITING, Document, Instant
+from outreach.store.suppressions import GRAVITY, Reason
+
+BATCH: Final = 10_000
+"""Rows to add at once."""
+CODE: Final = 10**14
+"""A suppression is staged as gravity * CODE + milliseconds: min() picks the gravest, then the earliest."""
+FREQUENCIES: Final = 4
+"""A wished frequency is staged as milliseconds * 4 + frequency: max() picks the newest, then the rarest."""
+
+SlotValue = str | float | int | None
+
+
+class Row(NamedTuple):
+    """One accepted row."""
+
+    number: int
+    address: str
+    attributes: str  # JSON
+    locale: str | None
+    joined: int | None
+    at: int
+    suppress: int | None  # a suppression_code
+    slots: tuple[SlotValue, ...]
+
+
+class WishRow(NamedTuple):
+    """A topic that a row names."""
+
+    address: str
+    topic: int  # from 0, in the order in which the file names them
+    at: int
+    frequency: int | None  # a frequency_code
+    evidence: str  # JSON
+
+
+def suppression_code(reason: Reason, at: int) -> int:
+    return GRAVITY.index(reason) * CODE + max(at, 0)
+
+
+def frequency_code(at: int, frequency: int) -> int:
+    return max(at, 0) * FREQUENCIES + frequency
+
+
+def dump(value: Mapping[str, Any]) -> str:
+    """JSON as the staging tables hold it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+@contextmanager
+def importing(store: Store, *, slots: Sequence[str]) -> Iterator[Stage]:
+    """Empty staging tables on a connection of their own, with a column for each slot in use."""
+    try:
+        with store.main.connect() as connection:
+            connection.detach()
+            if store.is_sqlite:
+                # A million staged rows belong on disk; the store's connections keep such tables in memory.
+                driver: Any = connection.connection.dbapi_connection
+                driver.execute("PRAGMA temp_store=FILE")
+            yield Stage(connection, slots)
+    except OperationalError as error:
+        raise _plain(error, store.main) from error
+
+
+class Stage:
+    """The staging tables of one import."""
+
+    def __init__(self, connection: Connection, slots: Sequence[str]) -> None:
+        self.connection = connection
+        self.is_sqlite = connection.dialect.name == "sqlite"
+        self.slots = tuple(slots)
+        self.applied = False
+        self._wishes = 0
+        meta = MetaData()
+        self.row = _table(
+            "staged_row",
+            meta,
+            Column("number", Integer, primary_key=True, autoincrement=False),
+            Column("address", Text, nullable=False),
+            *_said(),
+            Column("suppress", BigInteger),
+            *_slotted(self.slots),
+        )
+        self.wish = _table(
+            "staged_wish",
+            meta,
+            Column("number", Integer, primary_key=True, autoincrement=False),
+            Column("address", Text, nullable=False),
+            Column("topic", Integer, nullable=False),
+            Column("at", BigInteger, nullable=False),
+            Column("frequency", BigInteger),
+            Column("evidence", Text, nullable=False),
+        )
+        self.topic = _table(
+            "staged_topic",
+            meta,
+            Column("number", Integer, primary_key=True, autoincrement=False),
+            Column("topic_id", Integer, nullable=False),
+        )
+        self.person = _table(
+            "staged_person",
+            meta,
+            Column("address", Text, primary_key=True),
+            Column("id", BigInteger, nullable=False),
+            Column("number", Integer, nullable=False),  # of the first row
+            Column("rows", Integer, nullable=False),
+            Column("known", SmallInteger, nullable=False),
+            Column("changed", SmallInteger, nullable=False),
+            Column("suppress", BigInteger),
+            sqlite_with_rowid=False,
+        )
+        self.folded = _table(
+            "staged_folded",
+            meta,
+            Column("id", BigInteger, primary_key=True, autoincrement=False),
+            *_said(),
+            Column("source", Text, nullable=False),
+            Column("dates", Text),
+            Column("changed", SmallInteger, nullable=False),
+            *_slotted(self.slots),
+        )
+        self.subscription = _table(
+            "staged_subscription",
+            meta,
+            Column("topic_id", Integer, primary_key=True, autoincrement=False),
+            Column("subscriber_id", BigInteger, primary_key=True, autoincrement=False),
+            Column("at", BigInteger, nullable=False),
+            Column("frequency", BigInteger),
+            Column("wish", Integer, nullable=False),
+            sqlite_with_rowid=False,
+        )
+        meta.create_all(connection, checkfirst=False)
+        connection.commit()
+
+    def add(self, rows: Sequence[Row], wishes: Sequence[WishRow]) -> None:
+        """Stage a batch."""
+        self.pour(self.row, [(*row[:-1], *row[-1]) for row in rows])
+        self.pour(self.wish, [(number, *wish) for number, wish in enumerate(wishes, self._wishes + 1)])
+        self._wishes += len(wishes)
+        self.connection.commit()
+
+    def pour(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Rows into a staging table, the fastest way the driver has."""
+        if not rows:
+            return
+        names = ", ".join(column.name for column in table.columns)
+        if self.is_sqlite:
+            places = ", ".join("?" * len(table.columns))
+            self.connection.exec_driver_sql(
+                f"INSERT INTO {table.name} ({names}) VALUES ({places})",  # noqa: S608  # our own names
+                list(rows),
+            )
+            return
+        if not self.connection.in_transaction():  # COPY goes past SQLAlchemy, which would not know what to commit
+            self.connection.begin()
+        driver: Any = self.connection.connection.dbapi_connection
+        with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    @contextmanager
+    def merging(self) -> Iterator[None]:
+        """The transaction that compares and merges. It is undone unless the import was applied in it."""
+        self.connection.commit()
+        self.connection.execution_options(**{WRITING: True})
+        with self.connection.begin() as transaction:
+            yield
+            if not self.applied:
+                transaction.rollback()
+
+    # --- SQL that differs -------------------------------------------------------------------------------------------
+
+    def insert(self, table: Table) -> Any:
+        """An INSERT that knows ON CONFLICT."""
+        return (sqlite if self.is_sqlite else postgresql).insert(table)
+
+    def slot_values(self, table: Table) -> dict[str, ColumnElement[Any]]:
+        return {name: self.moment(table.c[name]) if name[0] == "d" else table.c[name] for name in self.slots}
+
+    def moment(self, milliseconds: ColumnElement[Any]) -> ColumnElement[Any]:
+        if self.is_sqlite:
+            return type_coerce(milliseconds, Instant)
+        return type_coerce(func.to_timestamp(milliseconds / literal(1000.0, Float)), Instant)
+
+    def document(self, json_text: ColumnElement[Any]) -> ColumnElement[Any]:
+        # CAST AS JSON would turn the text into a number in SQLite.
+        return type_coerce(json_text, Document) if self.is_sqlite else cast(json_text, postgresql.JSONB)
+
+    def lesser(self, one: ColumnElement[int], other: ColumnElement[int]) -> ColumnElement[int]:
+        return func.min(one, other) if self.is_sqlite else func.least(one, other)
+
+    def analyze(self, table: Table) -> None:
+        if not self.is_sqlite:  # PostgreSQL never looks at temporary tables by itself
+            self.connection.execute(text(f"ANALYZE {table.name}"))
+
+
+def _table(name: str, meta: MetaData, *columns: Column[Any], **options: Any) -> Table:
+    return Table(name, meta, *columns, prefixes=["TEMPORARY"], **options)
+
+
+def _said() -> list[Column[Any]]:
+    """What is said about a person, by a row or by several of them folded."""
+    return [
+        Column("attributes", Text, nullable=False),
+        Column("locale", Text),
+        Column("joined", BigInteger),
+        Column("at", BigInteger, nullable=False),
+    ]
+
+
+def _slotted(slots: Sequence[str]) -> list[Column[Any]]:
+    kinds: dict[str, Any] = {"t": Text, "n": Float, "d": BigInteger}
+    return [Column(name, kinds[name[0]]) for name in slots]
