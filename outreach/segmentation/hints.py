@@ -1,0 +1,186 @@
+"""Why a rule could not be read, in words: what stands there, what could come next, what was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+
+from outreach.segmentation.errors import RuleError
+from outreach.segmentation.grammar import RESERVED, SAID, SPELLED
+
+_WORD = re.compile(r"[^\W\d][\w'’-]*")
+_DAY = re.compile(r"\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{4}/\d{1,2}/\d{1,2}")
+_MONTH = re.compile(
+    r"\d{1,2}(?:st|nd|rd|th|\.)?\s+(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\w*", re.IGNORECASE
+)
+_QUOTES = "\"'“”„‘’‚«»"
+_CLOSE_ENOUGH = 0.6
+_SHOWN_CHOICES = 6
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant: almost the same, or the only one that has `word` in it."""
+    names = {name.casefold(): name for name in known}
+    folded = word.casefold()
+    if near := difflib.get_close_matches(folded, names, n=1, cutoff=_CLOSE_ENOUGH):
+        return names[near[0]]
+    part_of = [name for name in names if len(folded) >= 3 and folded in name]
+    return names[part_of[0]] if len(part_of) == 1 else None
+
+
+def meant(suggestion: str | None, *, quoted: bool = True) -> str:
+    """The end of a sentence: `; did you mean "parking"?`, or nothing."""
+    if not suggestion:
+        return ""
+    return f'; did you mean "{suggestion}"?' if quoted else f"; did you mean {suggestion}?"
+
+
+def unexpected(error: UnexpectedInput, text: str, *, words: Sequence[str] = ()) -> RuleError:
+    """lark's complaint as a RuleError."""
+    start = error.pos_in_stream if error.pos_in_stream is not None else len(text)
+    ended = isinstance(error, UnexpectedToken) and error.token.type == "$END"
+    if ended:
+        start = len(text.rstrip())
+    if not text[:start].strip() and ended:
+        return RuleError("the rule is empty; to choose everybody, write everyone", text=text or " ", start=0, end=1)
+    accepted = _accepted(error)
+    end = start + (0 if ended else len(_here(text, start)))
+    for explain in (_slip, _swallowed, _name_with_and, _habit):
+        if found := explain(text, start, accepted, words):
+            message, where, until = found
+            return RuleError(message, text=text, start=where, end=until)
+    choices = _choices(accepted)
+    stands = "the rule ends too early" if ended else f"{_shown(_here(text, start))} cannot stand here"
+    following = f"; here could be {choices}" if choices else ""
+    return RuleError(f"{stands}{following}", text=text, start=start, end=end)
+
+
+_Found = tuple[str, int, int] | None
+
+
+def _habit(text: str, start: int, accepted: frozenset[str], words: Sequence[str]) -> _Found:
+    """Things people write out of habit."""
+    here = text[start:]
+    line_start = text.rfind("\n", 0, start) + 1
+    for dated in (_DAY, _MONTH):
+        for found in dated.finditer(text, line_start):
+            if found.start() <= start < found.end() + 1:
+                return "dates are written year-month-day, like 2026-03-31", found.start(), found.end()
+    if here[:1] and here[0] in _QUOTES:
+        return "this quote is never closed", start, start + 1
+    if re.match(r"hours?\b|minutes?\b", here, re.IGNORECASE):
+        return "the smallest unit is a day; write days, weeks, months or years", start, start + len(_here(text, start))
+    before = re.search(r"(?:is|=|==)\s*([^\s()]+)\s+or\s*$", text[:start], re.IGNORECASE)
+    if before and re.match(r"[\d\"'“]", here):
+        return (
+            f"to allow several values, write in ({before[1]}, {_here(text, start)})",
+            start,
+            start + len(_here(text, start)),
+        )
+    if here[:1] == ")" and "RPAR" not in accepted and text[:start].count("(") < text[: start + 1].count(")"):
+        return "this bracket closes nothing", start, start + 1
+    if not here.strip() and "RPAR" in accepted and text.count("(") > text.count(")"):
+        opened = _unclosed(text)
+        return "this bracket is never closed", opened, opened + 1
+    before = re.search(r"([\w-]+)\s*$", text[:start])
+    if before and before[1].lower() in RESERVED and re.match(r"(?:is|=|[<>])", here, re.IGNORECASE):
+        return f'"{before[1]}" is a word of the language; if a field is called so, write it in quotes', *before.span(1)
+    return None
+
+
+def _unclosed(text: str) -> int:
+    held = []
+    for at, character in enumerate(text):
+        if character == "(":
+            held.append(at)
+        elif character == ")" and held:
+            held.pop()
+    return held[-1] if held else 0
+
+
+def _slip(text: str, start: int, accepted: frozenset[str], _words: Sequence[str]) -> _Found:
+    """One mistyped word of the language."""
+    found = _WORD.match(text, start)
+    if found is None:
+        return None
+    near = _spelled_like(found[0], accepted)
+    return (f'"{found[0]}" cannot stand here{meant(near, quoted=False)}', start, found.end()) if near else None
+
+
+def _swallowed(text: str, start: int, _accepted: frozenset[str], _words: Sequence[str]) -> _Found:
+    """A mistyped `and` taken for part of the name before it: `topic is parking an district is 4`."""
+    head = text[:start]
+    line = re.search(r"(?:[^\W\d][\w'’-]*\s+)+$", head)
+    if line is None:
+        return None
+    for found in list(_WORD.finditer(head, line.start()))[1:]:
+        if found[0].lower() in RESERVED:
+            continue
+        if near := _spelled_like(found[0], frozenset({"AND", "OR", "WITHIN", "BEFORE"}), cutoff=0.75):
+            return f'"{found[0]}" cannot stand here{meant(near, quoted=False)}', found.start(), found.end()
+    return None
+
+
+def _name_with_and(text: str, start: int, _accepted: frozenset[str], words: Sequence[str]) -> _Found:
+    """A name that has an `and`, a number or a sign in it, written without quotes."""
+    folded = text.casefold()
+    if len(folded) != len(text):
+        return None
+    for name in sorted(words, key=len, reverse=True):
+        at = folded.find(name.casefold())
+        if (
+            at >= 0
+            and at <= start <= at + len(name)
+            and text[max(0, at - 1) : at] not in tuple(_QUOTES)
+            and _awkward(name)
+        ):
+            return f'this name needs quotes around it: "{name}"', at, at + len(name)
+    return None
+
+
+def _awkward(name: str) -> bool:
+    """Whether the words of a name could be taken for something else than a name."""
+    words = name.split()
+    return len(words) > 1 and any(not _WORD.fullmatch(word) or word.lower() in RESERVED for word in words)
+
+
+def _spelled_like(word: str, accepted: frozenset[str], *, cutoff: float = _CLOSE_ENOUGH) -> str | None:
+    spelled = [one for terminal in SPELLED if terminal in accepted for one in SPELLED[terminal]]
+    near = difflib.get_close_matches(word.lower(), spelled, n=1, cutoff=cutoff)
+    return near[0] if near else None
+
+
+def _accepted(error: UnexpectedInput) -> frozenset[str]:
+    if isinstance(error, UnexpectedToken):
+        return frozenset(error.accepts or error.expected)
+    if isinstance(error, UnexpectedCharacters):
+        return frozenset(error.allowed or ())
+    return frozenset()
+
+
+def _choices(accepted: frozenset[str]) -> str:
+    said = dict.fromkeys(SAID[terminal] for terminal in SAID if terminal in accepted and SAID[terminal])
+    choices = list(said)
+    if len(choices) > _SHOWN_CHOICES:
+        choices = [*choices[: _SHOWN_CHOICES - 1], "…"]
+        return ", ".join(choices)
+    return " or ".join(filter(None, (", ".join(choices[:-1]), choices[-1]))) if choices else ""
+
+
+def _here(text: str, start: int) -> str:
+    """The word, number or sign that stands at `start`."""
+    found = re.compile(r"[\w'’-]+|[^\w\s]").match(text, start)
+    return found[0] if found else text[start : start + 1]
+
+
+def _shown(word: str) -> str:
+    return f'"{word[:40]}"' if word and word.isprintable() else "this"
+
+
+def needs_quotes(error: RuleError, text: str, words: Iterable[str]) -> RuleError:
+    """The same error, unless it came from a name with an `and` or a sign in it that stands without quotes."""
+    found = _name_with_and(text, error.start, frozenset(), tuple(words))
+    return RuleError(found[0], start=found[1], end=found[2]) if found else error

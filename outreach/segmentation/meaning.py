@@ -1,0 +1,249 @@
+"""What a tree means here and today: names looked up, types checked, days counted.
+
+SQL and the plain evaluator both start from what comes out, so that they can differ only in what they find, never in
+what they look for. Everything that can be wrong with a rule is found here or in the parser: never while sending.
+
+A window is made of whole days in the organisation's time zone: `within 90 days` begins at midnight 90 days ago. A
+rule therefore draws the same line all day, and `opened within 90 days` agrees with the counts of `opened at least 2
+times within 90 days`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from outreach.events import Kind
+from outreach.segmentation import comparing
+from outreach.segmentation.days import first_and_end
+from outreach.segmentation.errors import RuleError
+from outreach.segmentation.fields import Catalogue
+from outreach.segmentation.hints import needs_quotes
+from outreach.segmentation.parser import MAX_DEPTH, parse
+from outreach.segmentation.questions import (
+    CAMPAIGN,
+    DEPARTMENT,
+    EVERYTHING,
+    TOPIC,
+    AllOf,
+    Always,
+    AnyOf,
+    DayCount,
+    Figure,
+    Has,
+    LastSince,
+    Latest,
+    MailCount,
+    Mailing,
+    OnSuppressionList,
+    Opposite,
+    Question,
+    Subscribed,
+    Total,
+)
+from outreach.segmentation.rules import (
+    And,
+    Between,
+    Compare,
+    Count,
+    Did,
+    Everyone,
+    Ignored,
+    Known,
+    Like,
+    Member,
+    Name,
+    Node,
+    Not,
+    OneOf,
+    Or,
+    Rule,
+    Scope,
+    Suppressed,
+    Value,
+    When,
+    place,
+)
+
+MAX_CONDITIONS = 300
+"""In one rule with all the segments it names. SQLite allows expressions 1,000 deep, and a chain of `and`s is deep."""
+MAX_VALUES = 5_000
+"""Values of all its lists: each is a bound parameter, of which SQLite allows 32,766."""
+
+_ONCE = Count("at least", 1)
+_FIGURES: dict[str, tuple[Figure, Latest]] = {
+    "opened": ("opens", "last_open_at"),
+    "clicked": ("clicks", "last_click_at"),
+    "received": ("received", "last_sent_at"),
+}
+
+
+def meaning(rule: Rule | str, catalogue: Catalogue, *, today: dt.date) -> Question:
+    """The question a rule asks. RuleError shows the place of what is wrong, in a segment it names if it is there."""
+    return Meaning(catalogue, today).of_rule(rule)
+
+
+def check(text: str, catalogue: Catalogue, *, today: dt.date = dt.date(2000, 1, 1)) -> Rule:
+    """Read a rule and look up every name and type in it. RuleError says what is wrong; nothing is asked of anybody.
+
+    Whether a rule is right does not depend on the day, unless it counts back to before 1900.
+    """
+    rule = parse(text, words=catalogue.words())
+    meaning(rule, catalogue, today=today)
+    return rule
+
+
+@dataclass(slots=True)
+class Meaning:
+    """One reading of a rule; keeps count of how much there is of it."""
+
+    catalogue: Catalogue
+    today: dt.date
+    conditions: int = 0
+    values: int = 0
+    path: tuple[str, ...] = field(default=())
+
+    def of_rule(self, rule: Rule | str, *, source: str = "") -> Question:
+        text = rule if isinstance(rule, str) else rule.text
+        try:
+            if isinstance(rule, str):
+                rule = parse(rule, words=self.catalogue.words())
+            return self.of(rule.root)
+        except RuleError as error:
+            if text is not None and error.text is None:
+                error = needs_quotes(error, text, self.catalogue.words())
+                raise error.within(text, source=source) from None
+            if source and not error.source:
+                raise RuleError(
+                    error.message, start=error.start, end=error.end, text=error.text, source=source
+                ) from None
+            raise
+
+    def of(self, node: Node) -> Question:
+        match node:
+            case And(parts=parts):
+                return AllOf(tuple(self.of(part) for part in parts))
+            case Or(parts=parts):
+                return AnyOf(tuple(self.of(part) for part in parts))
+            case Not(part=part):
+                return Opposite(self.of(part))
+        self.conditions += 1
+        if self.conditions > MAX_CONDITIONS:
+            _refuse(f"the rule and its segments have more than {MAX_CONDITIONS} conditions; make it simpler", node)
+        match node:
+            case Everyone():
+                return Always()
+            case Suppressed():
+                return OnSuppressionList()
+            case Member():
+                return self._member(node)
+            case Did():
+                return self._did(node)
+            case Ignored(number=number, scope=scope):
+                if scope is not None and scope.kind == "campaign":
+                    _refuse("campaigns are ignored in a row: name a department or a topic, not a campaign", scope)
+                return Total(self._mailing(scope), "unopened", "at least", number)
+            case Known(field=name):
+                return Has(self.catalogue.field_named(name))
+            case _:
+                return self._compared(node)
+
+    def _compared(self, node: Compare | OneOf | Between | Like | When) -> Question:
+        one = self.catalogue.field_named(node.field)
+        match node:
+            case OneOf(values=values):
+                self._count_values(len(values), node)
+                return comparing.one_of(one, values, today=self.today)
+            case Between():
+                return comparing.between(node, one, today=self.today)
+            case Like():
+                return comparing.like(node, one)
+            case When():
+                return comparing.when(node, one, today=self.today)
+        if comparing.flag(node, one):
+            _refuse(f"say what {one.name} should be, as in {one.name} is …", node.field)
+        return comparing.compared(node, one, today=self.today)
+
+    def _member(self, node: Member) -> Question:
+        self._count_values(len(node.names), node)
+        if node.group == "segment":
+            parts = tuple(self._segment(name) for name in node.names)
+            return parts[0] if len(parts) == 1 else AnyOf(parts)
+        if node.group == "topic":
+            return Subscribed(tuple(dict.fromkeys(self.catalogue.topic_named(name).id for name in node.names)))
+        departments = {self.catalogue.department_named(name) for name in node.names}
+        return Subscribed(tuple(one.id for one in self.catalogue.topics if one.department_id in departments))
+
+    def _segment(self, name: Name) -> Question:
+        called = self.catalogue.segment_named(name)
+        if called in self.path:
+            way = " → ".join((*self.path[self.path.index(called) :], called))
+            _refuse(f'segment "{called}" leads back to itself: {way}', name)
+        if len(self.path) >= MAX_DEPTH:
+            _refuse(f"segments name one another more than {MAX_DEPTH} deep", name)
+        outside = self.path
+        self.path = (*outside, called)
+        try:
+            return self.of_rule(self.catalogue.segments[called], source=f'segment "{called}"')
+        finally:
+            self.path = outside
+
+    def _did(self, node: Did) -> Question:
+        count = node.count or _ONCE
+        if count.kind == "at most" or count.number == 0:
+            # Few or none is not more: people we have no figures about did it 0 times.
+            return Opposite(self._times(node, Count("at least", count.number + 1, count.at)))
+        return self._times(node, count)
+
+    def _times(self, node: Did, count: Count) -> Question:
+        mailing = self._mailing(node.scope)
+        figure, latest = _FIGURES[node.verb]
+        once = count == _ONCE
+        first, end = first_and_end(node.window, today=self.today) if node.window else (None, None)
+        if end is not None and end > self.today:
+            end = None  # nobody did anything tomorrow
+        if mailing.kind == CAMPAIGN:
+            self._check_campaign(node, count)
+        if node.verb == "received" and (
+            mailing.kind == CAMPAIGN or not (node.window is None or (once and end is None))
+        ):
+            return MailCount(mailing, first, end, count.kind, count.number)
+        if node.window is None:
+            return Total(mailing, figure, count.kind, count.number)
+        if once and first is not None and end is None:
+            return LastSince(mailing, latest, first)
+        if mailing.kind == CAMPAIGN:
+            _refuse("for one campaign, only since a day or within some days is known", node)
+        event = Kind.OPEN if node.verb == "opened" else Kind.CLICK
+        return DayCount(event, mailing, first, end, count.kind, count.number)
+
+    def _check_campaign(self, node: Did, count: Count) -> None:
+        assert node.scope is not None
+        if node.verb != "clicked" and (count.kind, count.number) not in (("at least", 1), ("exactly", 1)):
+            _refuse(f"one campaign is {node.verb} once at most; write {node.verb} campaign …", count)
+        if node.verb != "received" and not self.catalogue.campaign_engagement:
+            _refuse(
+                "opens and clicks are counted by department and topic, not for one campaign; write about topic …"
+                " (received campaign … can be asked)",
+                node.scope,
+            )
+
+    def _mailing(self, scope: Scope | None) -> Mailing:
+        if scope is None:
+            return EVERYTHING
+        if scope.kind == "department":
+            return Mailing(DEPARTMENT, self.catalogue.department_named(scope.name))
+        if scope.kind == "topic":
+            return Mailing(TOPIC, self.catalogue.topic_named(scope.name).id)
+        return Mailing(CAMPAIGN, self.catalogue.campaign_named(scope.name))
+
+    def _count_values(self, number: int, node: Node) -> None:
+        self.values += number
+        if self.values > MAX_VALUES:
+            _refuse(f"the rule lists more than {MAX_VALUES:,} values", node)
+
+
+def _refuse(message: str, where: Node | Name | Value | Scope | Count) -> NoReturn:
+    start, end = where.at if isinstance(where, Count) else place(where)
+    raise RuleError(message, start=start, end=end)
