@@ -24,8 +24,8 @@ _BOUNCES = (  # RFC 3463 section 3: the subject and detail of an enhanced status
     (re.compile(r"1\.(1|2|3|10)"), "no such address"),
     (re.compile(r"1\.6|2\.1"), "mailbox closed or moved"),
     (re.compile(r"2\.2"), "mailbox full"),
-    (re.compile(r"2\.\d+"), "mailbox cannot take mail"),
     (re.compile(r"3\.4|2\.3"), "message too big"),
+    (re.compile(r"2\.\d+"), "mailbox cannot take mail"),
     (re.compile(r"7\.\d+"), "refused by the receiver's policy"),
     (re.compile(r"4\.\d+"), "receiver could not be reached"),
 )

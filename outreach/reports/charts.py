@@ -17,7 +17,7 @@ from markupsafe import Markup
 from outreach.reports.series import Grid, Series
 from outreach.reports.words import number, plain
 
-THINNEST = 0.6
+THINNEST = 1.0
 """Per cent of the width: one person in 260,000 still shows in the stacked bar."""
 LABEL_LENGTH = 40
 

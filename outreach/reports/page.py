@@ -94,7 +94,7 @@ def _environment() -> Environment:
 def _tiles(figures: Figures) -> list[_Tile]:
     return [
         _tile("Accepted", figures.accepted_rate, "tried"),
-        _tile("Opened, at least", figures.open_rate, "delivered"),
+        _tile("Opened", figures.open_rate, "delivered"),
         _tile("Followed a link", figures.click_rate, "delivered"),
         _tile("Unsubscribed", figures.leave_rate, "delivered"),
     ]
@@ -293,7 +293,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     found = [
         ("Plan", campaign.name),
         ("Status", campaign.status.value),
-        ("Written to", campaign.rule),
+        ("Audience", campaign.rule),
         ("Planned", words.moment(campaign.planned_at, report.zone)),
         ("Approved", words.moment(campaign.approved_at, report.zone) if campaign.approved_at else "not yet"),
         ("Approved by", campaign.approved_by or ""),

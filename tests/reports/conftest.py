@@ -7,11 +7,13 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import insert
 
 from outreach.events import Flag, Kind
+from outreach.reports.document import Report, build
 from outreach.store import campaigns
 from outreach.store.campaigns import Campaign
 from outreach.store.database import Store
@@ -20,6 +22,7 @@ from outreach.store.events import Verdict
 from outreach.store.tables import campaign, delivery, department, event, feedback, topic
 
 START = dt.datetime(2026, 11, 19, 17, 0, tzinfo=dt.UTC)  # nine in the morning in Los Angeles
+CITY = ZoneInfo("America/Los_Angeles")
 LINKS = [
     "https://city.example/sweeping/your-street",
     "https://city.example/parking/permits?district=3",
@@ -90,7 +93,9 @@ def _fate(dice: random.Random, person: int) -> tuple[State, str | None]:
         return State.SUPPRESSED, dice.choice(["complaint", "bounce"])
     if roll < 0.022:
         return State.EXCLUDED, "unsubscribed since the plan"
-    return (State.IN_DOUBT, "connection lost after the final dot") if roll < 0.0235 else (State.ACCEPTED, "250 2.0.0 ok")
+    return (
+        (State.IN_DOUBT, "connection lost after the final dot") if roll < 0.0235 else (State.ACCEPTED, "250 2.0.0 ok")
+    )
 
 
 def _react(dice, truth: Truth, person: int, at: dt.datetime, hits: list, back: list) -> None:
@@ -111,7 +116,9 @@ def _react(dice, truth: Truth, person: int, at: dt.datetime, hits: list, back: l
             hits += [(Kind.CLICK, person, opened + dt.timedelta(seconds=40), link, Verdict.PERSON)]
         if dice.random() < 0.02:
             truth.unsubscribed.add(person)
-            flags, detail = dice.choice([(Flag.POST, None), (Flag.POST | Flag.ONE_CLICK, None), (Flag.POST, '{"all": true}')])
+            flags, detail = dice.choice(
+                [(Flag.POST, None), (Flag.POST | Flag.ONE_CLICK, None), (Flag.POST, '{"all": true}')]
+            )
             back += [(Kind.UNSUBSCRIBE, person, opened, flags, detail)]
         elif dice.random() < 0.003:
             truth.complained.add(person)
@@ -146,6 +153,16 @@ def small_sweeping(store: Store) -> Callable[..., Campaign]:
     def make(people: int, **values: str) -> Campaign:
         run_campaign(store, people=people, **values)
         return found(store)
+
+    return make
+
+
+@pytest.fixture
+def report_of(store: Store) -> Callable[..., Report]:
+    """The report of a campaign, three days after it began."""
+
+    def make(found: Campaign, *, organisation: str = "City of Example") -> Report:
+        return build(store, found, links=LINKS, organisation=organisation, zone=CITY, now=START + dt.timedelta(days=3))
 
     return make
 
