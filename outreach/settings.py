@@ -31,6 +31,7 @@ DEFAULTS: dict[str, str | int] = {
     "database.url": "sqlite:///data/outreach.db",
     "relay.url": "smtp://127.0.0.1:25",
     "relay.connections": 10,
+    "relay.tls": "auto",
     "tracking.url": "http://127.0.0.1:8400",
     "mail.domain": "",
     "mail.unsubscribe_mailbox": "",
@@ -38,9 +39,10 @@ DEFAULTS: dict[str, str | int] = {
     "mail.dkim_key": "keys/dkim.pem",
     "policy.not_after_hours": 72,
     "policy.max_attempts": 20,
+    "policy.retry_seconds": 300,
     "policy.in_doubt": "hold",
 }
-CHOICES = {"mode": ("trial", "live"), "policy.in_doubt": ("hold", "resend")}
+CHOICES = {"mode": ("trial", "live"), "policy.in_doubt": ("hold", "resend"), "relay.tls": ("auto", "require")}
 
 
 @dataclass(frozen=True, slots=True)

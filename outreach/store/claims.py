@@ -87,7 +87,7 @@ def register(
     """Make this process known, so that others can tell whether it is alive."""
     values = {"host": host, "boot": boot, "pid": pid, "started": started, "journal": journal, "heartbeat_at": now}
     identity = connection.execute(insert(worker).values(**values)).inserted_primary_key
-    assert identity is not None  # noqa: S101 - an INSERT of one row always has one
+    assert identity is not None
     return Worker(identity[0], host, boot, pid, started, journal, now)
 
 
@@ -125,7 +125,7 @@ def take(
         return []
     values = {"campaign_id": campaign_id, "worker_id": worker_id, "lease_until": now + lease}
     identity = connection.execute(insert(claim).values(size=len(again) + len(fresh), **values)).inserted_primary_key
-    assert identity is not None  # noqa: S101 - an INSERT of one row always has one
+    assert identity is not None
     claim_id: int = identity[0]
     if fresh:
         connection.execute(update(campaign).where(campaign.c.id == campaign_id).values(claim_cursor=fresh[-1]))

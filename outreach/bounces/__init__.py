@@ -1,0 +1,1 @@
+"""What a refusal means: whose fault it is, and what follows from it."""

@@ -1,0 +1,1 @@
+"""Sending an approved campaign: start reading at `pipeline`."""

@@ -1,0 +1,38 @@
+"""The last look before a message leaves: may this person still get it?
+
+Lists go on moving after a plan was approved. Whoever left since is not written to, and is counted
+as suppressed or excluded with the reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from outreach.store.claims import Claimed
+from outreach.store.deliveries import State
+
+ACTIVE = 1
+CONFIRMED = 1
+MANDATORY = frozenset({"statutory", "emergency"})
+"""Message classes that go to people without a subscription: the law or their safety asks for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Why a person does not get the message after all."""
+
+    state: State
+    reason: str
+
+
+def gate(claimed: Claimed, *, message_class: str) -> LeftOut | None:
+    """None if the message may leave."""
+    if claimed.address is None:
+        return LeftOut(State.EXCLUDED, "erased")
+    if claimed.suppressed is not None:
+        return LeftOut(State.SUPPRESSED, claimed.suppressed)
+    if claimed.status != ACTIVE:
+        return LeftOut(State.EXCLUDED, "no longer active")
+    if message_class not in MANDATORY and claimed.subscription != CONFIRMED:
+        return LeftOut(State.EXCLUDED, "left the topic")
+    return None

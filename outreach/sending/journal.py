@@ -1,0 +1,135 @@
+"""What a worker was doing when it died: an append-only file of its own.
+
+    S campaign subscriber crc             the final dot of this message may leave from now on
+    R campaign subscriber verb reply crc  the server answered, at this step
+
+`S` is written before the dot, `R` after the answer. After a crash, R is an outcome, S without R is
+in doubt, and a claimed delivery with neither never left. Each line ends in a checksum, so a torn last line is
+ignored rather than believed. A write(2) survives `kill -9` of the process; against a power cut the file is
+fdatasync'ed every `SYNC_EVERY` seconds, and what was claimed when a machine restarted is in doubt anyway.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from outreach.sending.outcomes import Verb
+
+SYNC_EVERY = 0.05
+"""Seconds: at most this much of the journal is lost with the power."""
+
+Key = tuple[int, int]
+"""(campaign id, subscriber id)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The last word of a journal about one delivery. `reply` is None if the server never answered."""
+
+    reply: str | None
+    verb: Verb = Verb.DOT
+
+
+class Journal:
+    """One worker's journal. Writing fails loudly: what cannot be recorded must not be sent."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_TRUNC, 0o600)
+        self._answers: list[bytes] = []
+        self._synced = time.monotonic()
+        _sync_folder(path.parent)
+
+    def sending(self, campaign_id: int, subscriber_id: int) -> None:
+        """Record that the final dot may leave. Answers noted since travel in the same write."""
+        self._answers.append(_line(f"S {campaign_id} {subscriber_id}"))
+        self._write()
+
+    def answered(self, campaign_id: int, subscriber_id: int, verb: Verb, reply: str) -> None:
+        """Note the server's reply; it reaches the file with the next `sending` or `flush`."""
+        self._answers.append(_line(f"R {campaign_id} {subscriber_id} {verb} {_one_line(reply)}"))
+
+    def flush(self) -> None:
+        """Write what is noted. Called when a worker is idle, and before outcomes go to the store."""
+        if self._answers:
+            self._write()
+
+    def restart(self, open_keys: Iterable[Key]) -> None:
+        """Begin anew with only what is on the wire right now, after outcomes reached the store.
+
+        The new file is complete before it takes the old one's name.
+        """
+        fresh = self.path.with_suffix(".new")
+        file = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_TRUNC, 0o600)
+        content = b"".join(_line(f"S {campaign_id} {subscriber_id}") for campaign_id, subscriber_id in open_keys)
+        _write_all(file, content)
+        os.replace(fresh, self.path)
+        os.close(self._file)
+        self._file = file
+        self._answers.clear()
+
+    def close(self) -> None:
+        """Close and remove: only for a worker whose outcomes are all in the store."""
+        os.close(self._file)
+        self.path.unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        data = b"".join(self._answers)
+        self._answers.clear()
+        _write_all(self._file, data)
+        now = time.monotonic()
+        if now - self._synced >= SYNC_EVERY:
+            os.fdatasync(self._file)
+            self._synced = now
+
+
+def read(path: Path) -> dict[Key, Entry]:
+    """The last word about each delivery. A missing file and torn or damaged lines say nothing."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    entries: dict[Key, Entry] = {}
+    for line in content.split(b"\n"):
+        body, _, checksum = line.rpartition(b" ")
+        if not body or checksum != _checksum(body):
+            continue
+        match body.decode("utf-8", "replace").split(" ", 4):
+            case ["S", campaign_id, subscriber_id]:
+                entries[int(campaign_id), int(subscriber_id)] = Entry(None)
+            case ["R", campaign_id, subscriber_id, verb, reply]:
+                entries[int(campaign_id), int(subscriber_id)] = Entry(reply, Verb(verb))
+    return entries
+
+
+def _line(body: str) -> bytes:
+    encoded = body.encode("utf-8", "replace")
+    return encoded + b" " + _checksum(encoded) + b"\n"
+
+
+def _checksum(body: bytes) -> bytes:
+    return b"%08x" % zlib.crc32(body)
+
+
+def _one_line(reply: str) -> str:
+    return " ".join(reply.split())[:500]
+
+
+def _write_all(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

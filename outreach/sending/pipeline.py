@@ -1,0 +1,205 @@
+"""The send pipeline. Start reading here.
+
+    claim -> gate -> compose -> sign -> hand over -> write down
+
+A campaign's deliveries were frozen when it was planned: one row for each person, in exactly one
+state. Sending works through those rows, and may be killed and started again at any point: nobody
+is lost, and nobody is written to twice but those the ledger names as in doubt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from outreach.bounces.classify import fault
+from outreach.rendering.compose import Composer
+from outreach.rendering.errors import ComposeError
+from outreach.rendering.message import Message, Recipient
+from outreach.sending.breaker import Breaker
+from outreach.sending.gate import gate
+from outreach.sending.ledger import Ledger
+from outreach.sending.outcomes import Accepted, Deferred, Outcome, Refused, Unknown, Unsent, Verb
+from outreach.sending.retry import RetryPolicy
+from outreach.sending.transports import Lane, RelayUnreachable, Transport
+from outreach.store.campaigns import Campaign
+from outreach.store.claims import Claimed
+from outreach.store.deliveries import State
+
+BATCH = 16
+"""Messages composed and signed together."""
+FLUSH_AFTER = 200
+"""Outcomes committed together …"""
+FLUSH_EVERY = 1.0
+"""… or after this many seconds, whichever comes first."""
+RECONNECTS = 5
+"""How often in a row a lane may be lost before its worker gives up for now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A claimed delivery and the signed message that goes out for it."""
+
+    claimed: Claimed
+    message: Message
+
+
+class Pipeline:
+    """Sends one campaign through one transport, on several lanes at once."""
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        *,
+        ledger: Ledger,
+        composers: Mapping[str, Composer],
+        transport: Transport,
+        retry: RetryPolicy,
+        breaker: Breaker,
+        clock: Callable[[], dt.datetime],
+    ) -> None:
+        self._campaign = campaign
+        self._ledger = ledger
+        self._composers = composers
+        self._transport = transport
+        self._retry = retry
+        self._breaker = breaker
+        self._clock = clock
+        self._ready: deque[Ready] = deque()
+        self._trouble: RelayUnreachable | None = None
+        self.stopping = False
+        """Set to finish what is on the wire and begin nothing new."""
+
+    async def send(self, *, lanes: int) -> None:
+        """Hand over everything that is due now, on up to `lanes` connections.
+
+        Each outcome reaches the journal before the next message on its lane leaves, so a crash can
+        leave at most one message in doubt for each lane. Raises RelayUnreachable if every lane was lost;
+        what did not leave is waiting again.
+        """
+        first = await self._transport.open()  # before anything is claimed: no relay, nothing to undo
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                flusher = tasks.create_task(self._flush_regularly())
+                opened: list[Lane | None] = [first, *[None] * (lanes - 1)]
+                await asyncio.wait([tasks.create_task(self._work(lane)) for lane in opened])
+                flusher.cancel()
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+        finally:
+            self._ledger.hand_back()
+        self._flush()
+        if self._ready and self._trouble is not None and not self.stopping:
+            raise self._trouble
+
+    async def _work(self, lane: Lane | None) -> None:
+        """One lane: hand over one message after the other until there is none, or no relay."""
+        lost = 0
+        while (ready := self._next()) is not None:
+            if lane is None or not lane.is_open:
+                try:
+                    lane = await self._reopen(lost)
+                except RelayUnreachable as error:
+                    # The other lanes may still be good; if none is, `send` reports this.
+                    self._trouble = error
+                    self._ready.appendleft(ready)
+                    return
+            outcome = await lane.hand_over(ready.message, before_dot=partial(self._ledger.sending, ready.claimed))
+            lost = lost + 1 if isinstance(outcome, Unsent) else 0
+            self._write_down(ready.claimed, outcome)
+        if lane is not None:
+            await lane.close()
+
+    async def _reopen(self, lost: int) -> Lane:
+        """A new lane in place of one that was lost `lost` times in a row without getting anything through."""
+        if lost >= RECONNECTS:
+            raise RelayUnreachable(
+                f"the relay dropped {lost} connections in a row; everything unsent is still waiting: "
+                "run the same command again"
+            )
+        if lost:
+            await asyncio.sleep(min(0.1 * 2**lost, 5))
+        return await self._transport.open()
+
+    def _next(self) -> Ready | None:
+        """The next message to hand over, claiming and composing a batch when there is none in hand."""
+        while not self.stopping:
+            if self._ready:
+                return self._ready.popleft()
+            batch = self._ledger.claim(BATCH)
+            if not batch:
+                return None
+            self._compose([claimed for claimed in batch if self._passes(claimed)])
+        return None
+
+    def _passes(self, claimed: Claimed) -> bool:
+        left_out = gate(claimed, message_class=self._campaign.message_class)
+        if left_out is not None:
+            self._ledger.settle(claimed, left_out.state, left_out.reason)
+        return left_out is None
+
+    def _compose(self, batch: list[Claimed]) -> None:
+        """Compose and sign; a person whose message cannot be made is quarantined, and stops nobody else."""
+        now = self._clock()
+        for language in {claimed.language for claimed in batch}:
+            group = [claimed for claimed in batch if claimed.language == language]
+            messages = self._composers[language].compose_many([_recipient(claimed) for claimed in group], now=now)
+            for claimed, message in zip(group, messages, strict=True):
+                if isinstance(message, ComposeError):
+                    self._ledger.settle(claimed, State.QUARANTINED, str(message))
+                else:
+                    self._ready.append(Ready(claimed, message))
+
+    def _write_down(self, claimed: Claimed, outcome: Outcome) -> None:
+        """What an outcome means for the delivery. Only a fault of the address touches the person."""
+        settle = partial(self._ledger.settle, claimed)
+        match outcome:
+            case Accepted(reply):
+                self._ledger.answered(claimed, Verb.DOT, reply)
+                self._breaker.accepted()
+                settle(State.ACCEPTED, reply)
+            case Deferred(reply, verb):
+                self._ledger.answered(claimed, verb, reply)
+                self._try_again(claimed, reply)
+            case Refused(reply, verb) if fault(reply, verb=verb).ours:
+                self._ledger.answered(claimed, verb, reply)
+                settle(State.WAITING, reply, due_at=self._clock())
+                self.stopping |= self._breaker.refused(reply, verb=verb)
+            case Refused(reply, verb):
+                self._ledger.answered(claimed, verb, reply)
+                settle(State.BOUNCED, reply)
+            case Unsent(reason):
+                settle(State.WAITING, reason, due_at=self._clock())
+            case Unknown(reason):
+                settle(State.IN_DOUBT, reason)
+        if self._ledger.unwritten >= FLUSH_AFTER:
+            self._flush()
+
+    def _try_again(self, claimed: Claimed, reply: str) -> None:
+        due_at = self._retry.next_attempt(claimed.attempts, now=self._clock(), not_after=self._campaign.not_after)
+        state = State.EXPIRED if due_at is None else State.WAITING
+        self._ledger.settle(claimed, state, reply, due_at=due_at)
+
+    async def _flush_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_EVERY)
+            self._flush()
+
+    def _flush(self) -> None:
+        self._ledger.flush()
+        if self._ledger.status != "sending":
+            self.stopping = True
+
+
+def _recipient(claimed: Claimed) -> Recipient:
+    attributes = {
+        **claimed.attributes,
+        "email": claimed.address,
+        "language": claimed.locale,
+        "joined": claimed.joined_at,
+    }
+    return Recipient(claimed.subscriber_id, str(claimed.address), attributes)
