@@ -17,6 +17,7 @@ import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 from outreach.practice.answers import Answer, Envelope, Manner, Receiver, reply
@@ -72,8 +73,6 @@ class Session(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
-        if self._encrypted:
-            return
         self._sessions.add(self)
         self._last_heard = asyncio.get_running_loop().time()
         self._watch_idleness()
@@ -122,7 +121,8 @@ class Session(asyncio.Protocol):
         rest = self._last_heard + self._manner.idle_seconds - loop.time()
         if rest <= 0 and not self._holds:
             self._give(Answer(b"421 4.4.2 nothing heard for too long\r\n", cut=True))
-            self._flush()
+        elif rest <= 0 and not self._late_timer:
+            self.abort()  # held by a client that does not read, or not shake hands: it would not hear a 421
         else:
             self._idle_timer = loop.call_later(max(rest, 1.0), self._watch_idleness)
 
@@ -156,6 +156,7 @@ class Session(asyncio.Protocol):
                 self._transport.close()
 
     def _give_late(self, answer: Answer) -> None:
+        self._late_timer = None
         self._give(answer)
         self._flush()
         self._release()
@@ -193,16 +194,16 @@ class Session(asyncio.Protocol):
     # The verbs
 
     def _ehlo(self, argument: str) -> Answer:
-        if not argument.strip():
-            return reply("501 5.5.4 EHLO needs your name")
-        self._greeted, self._transaction = True, None
-        return self._manner.greeting(encrypted=self._encrypted)
+        return self._greet(argument, self._manner.greeting(encrypted=self._encrypted))
 
     def _helo(self, argument: str) -> Answer:
-        if not argument.strip():
-            return reply("501 5.5.4 HELO needs your name")
+        return self._greet(argument, reply(f"250 {self._manner.host}"))
+
+    def _greet(self, name: str, answer: Answer) -> Answer:
+        if not name.strip():
+            return reply("501 5.5.4 say who you are")
         self._greeted, self._transaction = True, None
-        return reply(f"250 {self._manner.host}")
+        return answer
 
     def _mail(self, argument: str) -> Answer:
         if not self._greeted:
@@ -353,9 +354,8 @@ class SmtpServer:
 
     async def listen(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Start listening; returns the port, chosen by the system if `port` is 0. OSError if it is taken."""
-        loop = asyncio.get_running_loop()
-        make = lambda: Session(self._receiver, self._manner, self._sessions)  # noqa: E731  (a factory of one line)
-        self._server = await loop.create_server(make, host, port, backlog=1024)
+        session = partial(Session, self._receiver, self._manner, self._sessions)
+        self._server = await asyncio.get_running_loop().create_server(session, host, port, backlog=1024)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def close(self) -> None:

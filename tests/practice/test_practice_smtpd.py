@@ -215,6 +215,16 @@ def test_a_silent_client_is_let_go():
         assert line.hear().startswith("421 4.4.2")
 
 
+def test_a_client_that_stops_reading_is_let_go_too():
+    with FaultServer(manner=Manner(idle_seconds=1.0)) as server, line_to(server) as line:
+        line.socket.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            line.socket.sendall(b"NOOP\r\n" * 20_000_000)
+        line.socket.settimeout(5)
+        with pytest.raises(ConnectionError):
+            line.socket.sendall(b"NOOP\r\n" * 20_000_000)
+
+
 def test_a_storm_of_connections_that_come_and_go_leaves_the_server_well():
     with FaultServer() as server:
         clients = [socket.create_connection(("127.0.0.1", server.port), timeout=5) for _ in range(300)]
