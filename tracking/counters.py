@@ -23,10 +23,10 @@ class Counters:
     """Counts by name and kind."""
 
     def __init__(self) -> None:
-        self.counts: Counter[tuple[str, str]] = Counter()
+        self.counts: Counter[tuple[str, Kind | None]] = Counter()
 
     def add(self, name: str, kind: Kind | None = None) -> None:
-        self.counts[name, kind.name.lower() if kind else ""] += 1
+        self.counts[name, kind] += 1
 
     def prometheus(self, spool: Spool) -> str:
         """The text that a Prometheus server reads (exposition format 0.0.4)."""
@@ -34,8 +34,8 @@ class Counters:
         for name, text in _HELP.items():
             lines += [f"# HELP outreach_tracking_{name}_total {text}", f"# TYPE outreach_tracking_{name}_total counter"]
             found = {kind: count for (counted, kind), count in self.counts.items() if counted == name}
-            for kind, count in sorted((found or {"": 0}).items()):
-                label = f'{{kind="{kind}"}}' if kind else ""
+            for kind, count in (found or {None: 0}).items():
+                label = f'{{kind="{kind.name.lower()}"}}' if kind else ""
                 lines.append(f"outreach_tracking_{name}_total{label} {count}")
         for name, text, value in (
             ("backlog", "Events that wait for the disk.", spool.backlog),

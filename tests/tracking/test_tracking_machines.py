@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 from outreach.events import Event, Flag, Kind
-from tracking.machines import DAY_MS, KEEP_DAYS, Agent, DayKeys, Network, Observer, agent_class, flags_of, is_machine
+from tracking.machines import (
+    DAY_MS,
+    KEEP_DAYS,
+    Agent,
+    DayKeys,
+    Network,
+    Observer,
+    agent_class,
+    is_machine,
+    read_headers,
+)
 
 CLICK = Event("s", 1, Kind.CLICK, 0, 1, 1, agent_class=Agent.BROWSER, network_class=Network.OTHER)
 OPEN = dataclasses.replace(CLICK, kind=Kind.OPEN)
@@ -86,13 +96,13 @@ def test_headers_become_flags() -> None:
     headers = [
         (b"accept-language", b"es"), (b"sec-fetch-user", b"?1"), (b"sec-fetch-mode", b"navigate"),
         (b"accept", b"image/avif,*/*"), (b"cookie", b"a=b"), (b"referer", b"x"), (b"range", b"bytes=0-"),
-        (b"sec-purpose", b"prefetch;prerender"), (b"host", b"t"),
+        (b"sec-purpose", b"prefetch;prerender"), (b"host", b"t"), (b"user-agent", b"Mozilla/5.0"),
     ]  # fmt: skip
     every = Flag(0)
     for flag in Flag:
         every |= flag
-    assert flags_of("GET", headers) == every & ~(Flag.HEAD | Flag.POST | Flag.ONE_CLICK)
-    assert (flags_of("HEAD", []), flags_of("POST", []), flags_of("GET", [])) == (Flag.HEAD, Flag.POST, Flag(0))
+    assert read_headers("GET", headers) == (b"Mozilla/5.0", every & ~(Flag.HEAD | Flag.POST | Flag.ONE_CLICK))
+    assert [read_headers(method, [])[1] for method in ("HEAD", "POST", "GET")] == [Flag.HEAD, Flag.POST, 0]
 
 
 def place(observer: Observer, client: str, *, day: int = 1) -> tuple[int, bytes]:
