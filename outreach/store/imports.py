@@ -162,6 +162,7 @@ def _people_to_fold(stage: Stage) -> Iterator[tuple[int, Held | None, list[Stage
 
 def _gather_subscriptions(stage: Stage, topic_ids: Sequence[int]) -> None:
     """One row for each person and topic, and a mark on everybody for whom it is news."""
+    stage.analyze(stage.wish)
     stage.pour(stage.topic, list(enumerate(topic_ids)))
     wish, person, staged, now = stage.wish, stage.person, stage.subscription, tables.subscription
     found = (

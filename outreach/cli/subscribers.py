@@ -1,0 +1,207 @@
+"""`outreach subscribers`: bring people in, look one up, hand them on, and leave one alone for good."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import click
+
+from outreach.errors import OutreachError, UsageError
+
+
+@click.group()
+def subscribers() -> None:
+    """The people we write to.
+
+    \b
+    outreach subscribers import mailchimp-audience-export.csv
+    outreach subscribers show ada@city.example
+    outreach subscribers export --segment engaged > engaged.csv
+    """
+
+
+@subscribers.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--map", "columns", multiple=True, metavar="COLUMN=FIELD", help="A file's column is this field.")
+@click.option("--topic", help="A topic that everybody in the file asked for.")
+@click.option("--source", help="Where their consent comes from, such as 'counter, spring fair 2026'.")
+@click.option("--dry-run", is_flag=True, help="Say what would happen; change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def import_command(
+    file: Path, columns: tuple[str, ...], topic: str | None, source: str | None, dry_run: bool, as_json: bool
+) -> None:
+    """Bring in the people of FILE: CSV in any encoding, or JSON lines.
+
+    Exports of Mailchimp, GovDelivery, Salesforce, listmonk and 311 are known by their headers. Nobody is
+    ever resubscribed, and no value is emptied, by an import.
+
+    \b
+    outreach subscribers import contacts.csv --map 'Work Email=email' --map Ward=district
+    outreach subscribers import fair.csv --topic 'Parks' --source 'spring fair 2026' --dry-run
+    """
+    from outreach.cli.progress import bar
+    from outreach.cli.workspace import open_workspace, print_json
+    from outreach.subscribers.importing import Options, import_file
+
+    if topic and not source:
+        raise UsageError("--topic needs --source: consent is only worth what we know about where it came from")
+    options = Options(columns=_columns(columns), topic=topic, source=source, dry_run=dry_run)
+    workspace = open_workspace()
+
+    def run(progress: Any = None) -> Any:
+        folder = workspace.root / "data" / "rejects"
+        now = workspace.now()
+        return import_file(workspace.store, file, now=now, rejects_folder=folder, options=options, progress=progress)
+
+    if sys.stderr.isatty() and not as_json:
+        with bar(f"reading {file.name}", total=None) as advance:
+            result = run(advance)
+    else:
+        result = run()
+    if as_json:
+        print_json(result.counts())
+        return
+    click.echo(f"{file.name} ({result.system}){', dry run: nothing was changed' if dry_run else ''}")
+    for name, value in result.counts().items():
+        if isinstance(value, int):
+            click.echo(f"  {name:<10} {value:>9,}")
+    if result.cp1252_lines:
+        click.echo(f"  {result.cp1252_lines:,} lines were not UTF-8 and were read as Windows-1252")
+    if result.rejects_file:
+        click.echo(f"  rejected rows, each with its reason: {result.rejects_file}")
+
+
+@subscribers.command()
+@click.argument("address")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def show(address: str, as_json: bool) -> None:
+    """Everything about one person, in the order of time."""
+    from rich.console import Console
+
+    from outreach.addresses import normalise
+    from outreach.cli.workspace import open_workspace, print_json
+    from outreach.subscribers.showing import story
+
+    workspace = open_workspace()
+    found = story(workspace.store, normalise(address))
+    if found is None:
+        raise OutreachError(f"nobody is known by {visible(address)}, and the address is not suppressed")
+    if as_json:
+        print_json(found)
+    else:
+        _print_story(found, Console())
+
+
+@subscribers.command()
+@click.option("--segment", metavar="NAME-or-RULE", help="Only these people.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file; without it, stdout.")
+def export(segment: str | None, out: Path | None) -> None:
+    """People as CSV, safe to open in a spreadsheet, with everything an import can take back."""
+    from outreach.cli.workspace import open_workspace
+    from outreach.segmentation.catalogue import load_catalogue
+    from outreach.segmentation.sql import compile_rule
+    from outreach.subscribers.exporting import write_csv
+
+    workspace = open_workspace()
+    with workspace.store.read() as connection:
+        among = None
+        if segment:
+            known = workspace.segments()
+            catalogue = load_catalogue(connection, segments=known)
+            rule = known.get(segment, segment)
+            among = compile_rule(rule, catalogue, now=workspace.now(), zone=workspace.settings.zone)
+        if out is None:
+            write_csv(connection, click.get_text_stream("stdout", encoding="utf-8"), among=among)
+            return
+        draft = out.with_name(f".{out.name}.part")
+        try:
+            # The mark at the beginning makes spreadsheets read UTF-8.
+            with draft.open("w", encoding="utf-8-sig", newline="") as file:
+                count = write_csv(connection, file, among=among)
+            draft.replace(out)
+        except OSError as error:
+            raise click.FileError(str(out), error.strerror or "it cannot be written") from None
+        click.echo(f"{count:,} people are in {out}", err=True)
+
+
+@subscribers.command()
+@click.argument("address")
+@click.option("--reason", required=True, type=click.Choice(["manual", "unsubscribe", "complaint", "bounce"]))
+@click.option("--note", help="Why, in words.")
+def suppress(address: str, reason: str, note: str | None) -> None:
+    """Never write to ADDRESS again, whether we know the person or not."""
+    from outreach.addresses import normalise
+    from outreach.cli.workspace import open_workspace
+    from outreach.store import suppressions
+
+    workspace = open_workspace()
+    normal = normalise(address)
+    with workspace.store.write() as connection:
+        new = suppressions.suppress(
+            connection,
+            normal,
+            reason=suppressions.Reason(reason),
+            source="outreach subscribers suppress",
+            at=workspace.now(),
+            detail=note,
+        )
+    click.echo(f"{normal} is suppressed" if new else f"{normal} was suppressed already")
+
+
+@subscribers.command()
+@click.argument("address")
+def release(address: str) -> None:
+    """Lift the suppression of ADDRESS; do so only when the person asked for it."""
+    from outreach.addresses import normalise
+    from outreach.cli.workspace import open_workspace
+    from outreach.store import suppressions
+
+    normal = normalise(address)
+    with open_workspace().store.write() as connection:
+        released = suppressions.release(connection, normal)
+    click.echo(f"{normal} may be written to again" if released else f"{normal} was not suppressed")
+
+
+def visible(text: str) -> str:
+    """Without what could steer a terminal: control characters, escapes, marks that turn the direction of text."""
+    return "".join(letter for letter in text if unicodedata.category(letter) not in ("Cc", "Cf") or letter in "\n\t")
+
+
+def _columns(pairs: tuple[str, ...]) -> dict[str, str]:
+    columns = {}
+    for pair in pairs:
+        # The file's column may itself hold an equals sign; a field cannot.
+        column, equals, field = pair.rpartition("=")
+        if not equals or not column or not field:
+            raise UsageError(f"--map {pair!r} should look like --map 'File column=field'")
+        columns[column] = field
+    return columns
+
+
+def _print_story(found: dict[str, Any], console: Any) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    facts = Table(box=None, show_header=False)
+    for name, value in found.items():
+        if name in ("history", "topics", "attributes"):
+            continue
+        if isinstance(value, dict):
+            value = ", ".join(f"{key} {each}" for key, each in value.items() if each)
+        facts.add_row(
+            Text(name.replace("_", " "), style="bold"), Text(visible(str(value if value is not None else "-")))
+        )
+    for name, value in found["attributes"].items():
+        facts.add_row(Text(name), Text(visible(str(value))))
+    for topic in found["topics"]:
+        words = f"{topic['status']}, {topic['frequency']}, since {topic['since'][:10]}"
+        facts.add_row(Text(f"topic {visible(topic['name'])}"), Text(words))
+    console.print(facts)
+    table = Table("when", "what", "", box=None)
+    for line in found["history"]:
+        when = (line["at"] or "unknown")[:16].replace("T", " ")
+        table.add_row(when, Text(visible(line["what"])), Text(visible(line["detail"])))
+    console.print(table)
