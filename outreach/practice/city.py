@@ -7,7 +7,7 @@ of all files, in any order, must come to.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -34,6 +34,8 @@ class City:
     """Who must not be mailed: unsubscribed at Mailchimp, opted out in Salesforce, blocklisted in listmonk."""
     subscribed: Mapping[str, frozenset[str]]
     """By topic: who asked for it in Mailchimp (and confirmed) or GovDelivery, and did not opt out since."""
+    unconfirmed: frozenset[str]
+    """Who never confirmed at Mailchimp (CONFIRM_TIME is empty); GovDelivery may have their consent all the same."""
     fates: Mapping[str, str]
     """Addresses whose mailbox does something other than accept (see `mailboxes`)."""
 
@@ -60,9 +62,11 @@ def make_exports(folder: Path, people: int = 2_000, seed: int = 1) -> City:
         salesforce=folder / "salesforce-contacts-report.csv",
         listmonk=folder / "listmonk-subscribers.csv",
         people=people,
-        reachable=frozenset(record.person.address for rows in held.values() for record in rows if record.valid),
+        reachable=frozenset().union(*map(_written, held.values())),
         opted_out=opted_out,
         subscribed=_subscribed(held, opted_out),
+        unconfirmed=frozenset(person.address for person in everybody if not person.confirmed)
+        & _written(held[System.MAILCHIMP]),
         fates={person.address: person.fate for person in everybody if person.fate},
     )
     left = [person for person in everybody if person.refusal is Refusal.UNSUBSCRIBED]
@@ -72,6 +76,10 @@ def make_exports(folder: Path, people: int = 2_000, seed: int = 1) -> City:
     exports.salesforce(city.salesforce, held[System.SALESFORCE])
     exports.listmonk(city.listmonk, held[System.LISTMONK], dice=dice)
     return city
+
+
+def _written(rows: Iterable[Record]) -> frozenset[str]:
+    return frozenset(record.person.address for record in rows if record.valid)
 
 
 def _subscribed(held: Mapping[System, list[Record]], opted_out: frozenset[str]) -> dict[str, frozenset[str]]:

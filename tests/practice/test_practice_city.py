@@ -90,6 +90,11 @@ def test_the_subscribed_are_those_who_asked_and_did_not_leave(city):
     assert city.subscribed == {topic: frozenset(people - {""} - city.opted_out) for topic, people in asked.items()}
 
 
+def test_the_unconfirmed_are_those_without_a_time(city):
+    without = {clean(row["Email Address"]) for row in table(city.mailchimp) if not row["CONFIRM_TIME"]} - {""}
+    assert without == city.unconfirmed != frozenset()
+
+
 def test_every_address_is_at_a_reserved_domain(city):
     assert all(address.endswith(".example") for address in city.reachable)
 
