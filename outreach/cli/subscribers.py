@@ -114,7 +114,7 @@ def export(segment: str | None, out: Path | None) -> None:
             rule = known.get(segment, segment)
             among = compile_rule(rule, catalogue, now=workspace.now(), zone=workspace.settings.zone)
         if out is None:
-            write_csv(connection, click.get_text_stream("stdout", encoding="utf-8"), among=among)
+            write_csv(connection, sys.stdout, among=among)
             return
         draft = out.with_name(f".{out.name}.part")
         try:
