@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from outreach import tokens as links
-from outreach.rendering import headers, preview
+from outreach.rendering import headers, preview, wire
 from outreach.rendering.dkim import Seal, Signer
 from outreach.rendering.errors import ComposeError
 from outreach.rendering.expressions import missing
 from outreach.rendering.message import CompiledMessage, Message, Recipient
-from outreach.rendering.wire import WireTemplate, segment
+from outreach.rendering.wire import SOFT, WireTemplate, segment
 from outreach.tokens import KeyRing, Purpose
 
 _PART = "Content-Type: text/{}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
@@ -66,11 +66,14 @@ class Composer:
     ) -> None:
         self._compiled, self._campaign_id, self._tokens = compiled, campaign_id, tokens
         self._tracking_url, self._domain = tracking_url.rstrip("/"), domain
+        # Our own addresses are plain by construction; only a very long tracking address needs wrapping.
+        sample = links.click_base(self._tracking_url, tokens.sign(Purpose.CLICK, 0, 0)) + ".gif"
+        self._long_urls = segment(sample) != sample + SOFT
         self._unsubscribe_mailbox = headers.address(unsubscribe_mailbox) if unsubscribe_mailbox else None
         language, constants = compiled.language, compiled.constants
-        self._text = WireTemplate(compiled.text, html=False, language=language, constants=constants)
-        self._html = WireTemplate(compiled.html, html=True, language=language, constants=constants)
-        self._subject = preview.Plain(compiled.subject, html=False, language=language, constants={})
+        self._text = WireTemplate(compiled.text, form=wire.TEXT, language=language, constants=constants)
+        self._html = WireTemplate(compiled.html, form=wire.HTML, language=language, constants=constants)
+        self._subject = WireTemplate(compiled.subject, form=wire.HEADER, language=language, constants={})
         self._wants = self._text.names | self._html.names
         self._missing = {field: missing(field) for field in compiled.fields}
         self._fields = tuple(self._missing.items())
@@ -148,23 +151,23 @@ class Composer:
         sign, campaign, person = self._tokens.sign, self._campaign_id, recipient.subscriber_id
         base = self._tracking_url
         unsubscribe = links.unsubscribe_url(base, sign(Purpose.UNSUBSCRIBE, campaign, person))
-        urls = {"unsubscribe_url": segment(unsubscribe)}
+        urls = {"unsubscribe_url": unsubscribe + SOFT}
         wants = self._wants
         if "click_base" in wants:
-            urls["click_base"] = segment(links.click_base(base, sign(Purpose.CLICK, campaign, person)))
+            urls["click_base"] = links.click_base(base, sign(Purpose.CLICK, campaign, person)) + SOFT
         if "pixel_url" in wants:
-            urls["pixel_url"] = segment(links.open_url(base, sign(Purpose.OPEN, campaign, person)))
+            urls["pixel_url"] = links.open_url(base, sign(Purpose.OPEN, campaign, person)) + SOFT
         if "preferences_url" in wants:
-            urls["preferences_url"] = segment(links.preferences_url(base, sign(Purpose.PREFERENCES, campaign, person)))
+            urls["preferences_url"] = links.preferences_url(base, sign(Purpose.PREFERENCES, campaign, person)) + SOFT
+        if self._long_urls:
+            urls = {name: segment(url.removesuffix(SOFT)) for name, url in urls.items()}
         values = self._values(recipient.attributes)
         text, html = self._text.render(values, urls=urls), self._html.render(values, urls=urls)
         body = "".join((self._open_text, *text, self._open_html, *html, self._close)).encode("ascii")
         message_id = f"{sign(Purpose.MESSAGE_ID, campaign, person)}@{self._domain}"
         return_path = links.return_path(sign(Purpose.RETURN_PATH, campaign, person), domain=self._domain)
         address = headers.address(recipient.address)
-        subject = headers.unstructured(self._subject.render(values))
-        if not subject:
-            raise ComposeError("the subject is empty for this person")
+        subject = headers.subject("".join(self._subject.render(dict(values))))
         to, leave = self._to(recipient.attributes, address), self._leave(unsubscribe, person)
         head = (
             f"{self._from_line}{headers.line('To', to)}{headers.line('Subject', subject)}"

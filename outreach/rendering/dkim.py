@@ -54,7 +54,7 @@ class RsaSigner:
 
     def __init__(self, key: rsa.RSAPrivateKey, *, domain: str, selector: str, second: Signer | None = None) -> None:
         self.domain, self.selector, self.second = domain, selector, second
-        self._key = key
+        self._key, self.public_key = key, key.public_key()
 
     def sign_many(self, digests: Sequence[bytes]) -> list[bytes]:
         sign = self._key.sign
@@ -72,7 +72,7 @@ class Ed25519Signer:
 
     def __init__(self, key: ed25519.Ed25519PrivateKey, *, domain: str, selector: str) -> None:
         self.domain, self.selector = domain, selector
-        self._key = key
+        self._key, self.public_key = key, key.public_key()
 
     def sign_many(self, digests: Sequence[bytes]) -> list[bytes]:
         return [self._key.sign(digest) for digest in digests]
@@ -106,8 +106,15 @@ def load_second(pem: bytes, *, domain: str, selector: str, place: str = "the sec
 
 def dns_record(pem: bytes, *, place: str = "the DKIM key") -> str:
     """The TXT record for `<selector>._domainkey.<domain>` (RFC 6376, 3.6.1; RFC 8463, section 4)."""
-    key = _private_key(pem, place)
-    public = key.public_key()
+    return _record(_private_key(pem, place).public_key())
+
+
+def record_of(signer: RsaSigner | Ed25519Signer) -> str:
+    """The same, for a signer in hand: what its DNS has to say."""
+    return _record(signer.public_key)
+
+
+def _record(public: rsa.RSAPublicKey | ed25519.Ed25519PublicKey) -> str:
     if isinstance(public, ed25519.Ed25519PublicKey):
         return f"v=DKIM1; k=ed25519; p={b64encode(public.public_bytes_raw()).decode('ascii')}"
     der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -144,12 +151,12 @@ class Seal:
         self.signer = signer
         self._start = f"{start}\r\n s={signer.selector}; t="
         self._names = _folded([*(name.lower() for name in names), *OVERSIGNED])
+        self._canonical_start = f"dkim-signature:{self._start}".replace("\r\n", "")
+        self._canonical_names = f"; h={self._names}; bh=".replace("\r\n", "")
 
     def canonical(self, body_hash: str, seconds: int) -> str:
         """The relaxed form of the header itself, `b=` empty, as section 3.7 has it signed last."""
-        return f"dkim-signature:{self._start}{seconds};\r\n h={self._names};\r\n bh={body_hash};\r\n b=".replace(
-            "\r\n", ""
-        )
+        return f"{self._canonical_start}{seconds}{self._canonical_names}{body_hash}; b="
 
     def header(self, body_hash: str, seconds: int, signature: bytes) -> str:
         encoded = b64encode(signature).decode("ascii")

@@ -19,7 +19,7 @@ MAX_VALUE: Final = 998
 LINE: Final = 76
 """Where folding aims (RFC 5322, 2.1.1; RFC 2047, section 2)."""
 
-_WORD_BYTES = 45  # as base64 60 characters, with `=?utf-8?b?` and `?=` 72 of the 75 that RFC 2047 allows
+_WORD_BYTES = 39  # with `Subject: ` before it, a line of 73; RFC 2047 allows 76 (section 2)
 _NAME = re.compile(r"[!-9;-~]{1,64}").fullmatch
 # C0 and C1 controls, and the separators some software treats as line ends.
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]").search
@@ -49,6 +49,14 @@ def unstructured(text: str) -> str:
     value = text if _ASCII(text) and "=?" not in text and _foldable(text) else encoded_words(text)
     if len(value) > MAX_VALUE:
         raise HeaderError(f"a header's text has {len(text)} characters, which is too long")
+    return value
+
+
+def subject(text: str) -> str:
+    """`unstructured`, and never empty."""
+    value = unstructured(text)
+    if not value:
+        raise HeaderError("the subject is empty for this person")
     return value
 
 

@@ -74,7 +74,8 @@ def convert(protected: str, *, placeholders: Placeholders, links: Links, place: 
 
 
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 200}).enable(["table", "strikethrough"])
+    # What is nested deeper than `maxNesting` would be left out without a word; `_Writer.check` refuses it long before.
     parser.disable(["html_block", "html_inline", "reference"])
     # Unsafe links are refused with their place by `Links`, rather than silently shown as text.
     parser.validateLink = lambda url: True  # type: ignore[method-assign]  # markdown-it's documented way

@@ -19,7 +19,7 @@ from typing import Any, Final
 from markupsafe import escape
 
 from outreach.errors import OutreachError, UsageError
-from outreach.rendering import expressions, headers, markdown, mjml
+from outreach.rendering import expressions, headers, markdown, mjml, wire
 from outreach.rendering.errors import TemplateError
 from outreach.rendering.links import CLICK_BASE, PERSONAL_URLS, Links, check_result
 from outreach.rendering.placeholders import ANY, Placeholders
@@ -184,10 +184,7 @@ def compile_message(source: Source, *, known_fields: Collection[str], links: Seq
         reply_to=source.reply_to,
         constants=_constants(source),
     )
-    # The restored templates are parsed once more: what cannot be sent is refused now, not at the first recipient.
-    for template in (message.html, message.text):
-        used = expressions.names(expressions.parse(template, place=source.place))
-        assert used.keys() <= fields | LAYOUT_NAMES | PERSONAL_URLS | SLOTS | {CLICK_BASE}, used
+    _check_compiled(message, place=source.place)
     return message.hashed()
 
 
@@ -217,6 +214,17 @@ def _check_fields(source: Source, known: frozenset[str]) -> frozenset[str]:
     ours = LAYOUT_NAMES | SLOTS | PERSONAL_URLS
     used |= expressions.check(source.layout, place=f"the layout of {place}", known=known | ours) - ours
     return used
+
+
+def _check_compiled(message: CompiledMessage, *, place: str) -> None:
+    """Prove that the result can be composed: what cannot be sent is refused now, not at the first recipient."""
+    allowed = message.fields | message.constants.keys() | PERSONAL_URLS | {CLICK_BASE}
+    for source, form in ((message.subject, wire.HEADER), (message.html, wire.HTML), (message.text, wire.TEXT)):
+        template = wire.WireTemplate(source, form=form, language=message.language, constants=message.constants)
+        if strange := template.names - allowed:
+            raise TemplateError(f"{', '.join(sorted(strange))} cannot be printed here", place=place)
+        if urls := template.decisions & PERSONAL_URLS:
+            raise TemplateError(f"{', '.join(sorted(urls))} can only be printed as it is", place=place)
 
 
 def _html(source: Source, body: str, placeholders: Placeholders, links: Links) -> str:

@@ -21,7 +21,8 @@ _KEEP = 'data-css-inline="ignore"'
 
 def html_of(source: str) -> str:
     """Compile and inline. ValueError when either engine refuses."""
-    compiled: str = mjml.mjml2html(source)
+    # Without `fonts` the engine imports every font it knows by name from Google, which would then see each reader.
+    compiled: str = mjml.mjml2html(source, fonts={})
     compiled = _RESET.sub(f'<style type="text/css" {_KEEP}>', compiled, count=1)
     inliner = css_inline.CSSInliner(
         keep_style_tags=True, keep_at_rules=True, remove_inlined_selectors=True, load_remote_stylesheets=False

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import jinja2
 from markupsafe import Markup, escape
 
 from outreach.rendering import headers
+from outreach.rendering.errors import ComposeError
 from outreach.rendering.expressions import Sandbox, missing, printed, tree_for
 from outreach.rendering.message import CompiledMessage, Recipient
 
@@ -56,13 +58,23 @@ def render_preview(
         text = _CLICK.sub(lambda found: compiled.links[int(found[1])], text)
         urls = {"unsubscribe_url": NOWHERE, "preferences_url": NOWHERE, "pixel_url": "data:,", "click_base": NOWHERE}
     values = {**values_of(compiled, recipient), **urls}
-    options: dict[str, Any] = {"language": compiled.language, "constants": compiled.constants}
-    subject = Plain(compiled.subject, html=False, language=compiled.language, constants={}).render(values)
+    constants = tuple(sorted(compiled.constants.items()))
+    subject = _plain(compiled.subject, html=False, language=compiled.language, constants=constants).render(values)
+    try:
+        headers.subject(subject)
+    except headers.HeaderError as error:
+        raise ComposeError(str(error)) from None
     return (
         headers.tidy(subject),
-        Plain(html, html=True, **options).render(values),
-        Plain(text, html=False, **options).render(values),
+        _plain(html, html=True, language=compiled.language, constants=constants).render(values),
+        _plain(text, html=False, language=compiled.language, constants=constants).render(values),
     )
+
+
+@lru_cache(maxsize=64)
+def _plain(source: str, *, html: bool, language: str, constants: tuple[tuple[str, str], ...]) -> Plain:
+    """Compiled once: a gate renders every row of an audience."""
+    return Plain(source, html=html, language=language, constants=dict(constants))
 
 
 def values_of(compiled: CompiledMessage, recipient: Recipient) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame
 from markupsafe import escape
 
-from outreach.rendering.expressions import Sandbox, printed, tree_for
+from outreach.rendering.expressions import Missing, Sandbox, printed, tree_for
 
 SOFT: Final = "=\r\n"
 """A soft line break, RFC 2045 section 6.7 (5)."""
@@ -33,6 +34,7 @@ _PLAIN = frozenset(range(33, 127)) - {ord("=")} | {ord(" ")}
 _BYTES: Final = [chr(byte) if byte in _PLAIN else f"={byte:02X}" for byte in range(256)]
 _SIMPLE = re.compile(r"(?!.*  )[!-\x2c/-<>-~](?:[ -<>-~]{0,70}[!-<>-~])?").fullmatch
 _ENCODED = "encoded__"
+_NO_URLS: Final[Mapping[str, str]] = {}
 
 
 def quoted_printable(text: str) -> tuple[str, int]:
@@ -114,44 +116,57 @@ class _Context:
         self.resolve_or_missing = resolve
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a template's output is written: static text at compile time, values per person."""
+
+    static: Callable[[str], str]
+    value: Callable[[Any], str]
+
+
+TEXT: Final = Form(static=segment, value=text_value)
+HTML: Final = Form(static=segment, value=html_value)
+HEADER: Final = Form(static=str, value=printed)
+"""Not encoded here: headers.unstructured encodes a subject as a whole."""
+
+
 class WireTemplate:
     """One part of a message, ready to be joined with one person's values.
 
-    `names` are the fields and addresses it reads. `render` takes a mapping with all of them; a missing one must be
-    `expressions.Missing`.
+    `names` are the fields and addresses it reads, `decisions` those in conditions and filters among them. `render`
+    takes a mapping with all of them; a missing one must be `expressions.Missing`.
     """
 
-    def __init__(self, source: str, *, html: bool, language: str, constants: Mapping[str, str]) -> None:
+    def __init__(self, source: str, *, form: Form, language: str, constants: Mapping[str, str]) -> None:
         environment = _WireSandbox(language=language)
-        environment.encode = self._encode = html_value if html else text_value
+        environment.encode = self._encode = form.value
         tree = tree_for(environment, source, constants)
         self.names = frozenset(name.name for name in tree.find_all(nodes.Name))
         for output in list(tree.find_all(nodes.Output)):
-            output.nodes = list(_encoded(output.nodes, html=html))
-        self._printed = tuple(
-            (name.name, name.name.removeprefix(_ENCODED))
-            for name in {name.name: name for name in tree.find_all(nodes.Name)}.values()
-            if name.name.startswith(_ENCODED)
-        )
+            output.nodes = list(_encoded(output.nodes, form))
+        twins = {name.name for name in tree.find_all(nodes.Name) if name.name.startswith(_ENCODED)}
+        self._printed = tuple((twin, twin.removeprefix(_ENCODED)) for twin in sorted(twins))
+        self.decisions = self.names & {name.name for name in tree.find_all(nodes.Name)}
         template = jinja2.Template.from_code(environment, environment.compile(tree), {})
         self._root: Callable[[Any], Iterable[str]] = template.root_render_func
 
-    def render(self, values: dict[str, Any], *, urls: Mapping[str, str]) -> list[str]:
-        """The encoded pieces. `urls` are our own addresses, as segments already.
+    def render(self, values: dict[str, Any], *, urls: Mapping[str, str] = _NO_URLS) -> list[str]:
+        """The pieces, in order. `urls` are our own addresses, as segments already; `values` gains encoded twins.
 
         TypeError when a missing value would be printed: the caller finds out which.
         """
         encode = self._encode
-        for name, field in self._printed:
+        for twin, field in self._printed:
             if field in urls:
-                values[name] = urls[field]
+                values[twin] = urls[field]
             else:
                 value = values[field]
-                values[name] = encode(value) if value or value == 0 else value
+                # What is missing stays so: it must fail only where it is really printed.
+                values[twin] = value if value.__class__ is Missing else encode(value)
         return list(self._root(_Context(values.__getitem__)))
 
 
-def _encoded(parts: Iterable[nodes.Expr], *, html: bool) -> Iterable[nodes.Expr]:
+def _encoded(parts: Iterable[nodes.Expr], form: Form) -> Iterable[nodes.Expr]:
     """Static text and constants as one encoded text; a field printed as it is, as its encoded twin."""
     static: list[str] = []
     for part in parts:
@@ -159,11 +174,11 @@ def _encoded(parts: Iterable[nodes.Expr], *, html: bool) -> Iterable[nodes.Expr]
             static.append(part.data)
         elif isinstance(part, nodes.Const):
             text = printed(part.value)
-            static.append(str(escape(text)) if html else text)
+            static.append(str(escape(text)) if form is HTML else text)
         else:
             if static:
-                yield nodes.TemplateData(segment("".join(static)))
+                yield nodes.TemplateData(form.static("".join(static)))
                 static = []
             yield nodes.Name(_ENCODED + part.name, "load") if isinstance(part, nodes.Name) else part
     if static:
-        yield nodes.TemplateData(segment("".join(static)))
+        yield nodes.TemplateData(form.static("".join(static)))
