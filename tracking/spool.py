@@ -52,6 +52,8 @@ STALL_SECONDS = 3.0
 FILE_SECONDS = 86_400.0
 """A file older than this is closed and a new one begun, so that the loader may delete old files safely."""
 BUSY_MS = 2_000
+SAVING_PAGES = 8
+"""How long the log may get, in pages of 4 KiB, while disk space is short; otherwise SQLite's 1000."""
 
 Done = Callable[[bool], object]
 _log = logging.getLogger(__name__)
@@ -208,6 +210,8 @@ class Spool:
                 self._reserve.look()
                 if self._doubtful or self._file.stale():
                     self._renew()
+                if self._reserve.level:
+                    self._file.save_space()
                 self._file.append(rows)
             except (sqlite3.Error, OSError) as error:
                 self._failed(error)
@@ -239,6 +243,7 @@ class _File:
         self._path = folder / f"{spool_id}{f'.{number}' if number else ''}{SUFFIX}"
         self._clock = clock
         self._born = clock()
+        self._saving = False
         # SQLite gives its -wal and -shm files the permissions of this one.
         os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
@@ -283,6 +288,14 @@ class _File:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+    def save_space(self) -> None:
+        """Keep the log short from now on: a lone commit takes a hundred times its size there until it is folded in."""
+        if not self._saving:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute(f"PRAGMA wal_autocheckpoint={SAVING_PAGES}")
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._saving = True
 
     def _remove(self) -> None:
         for ending in ("", "-wal", "-shm"):
