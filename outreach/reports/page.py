@@ -137,7 +137,7 @@ def _balance(report: Report) -> list[_Line]:
 
 def _nobody(report: Report) -> str:
     """The states that nobody is in, as one line: an absence is information too, but a quiet one."""
-    return ", ".join(STATE_WORDS[state] for state in State if not report.balance[state])
+    return words.series([STATE_WORDS[state] for state in State if not report.balance[state]], last="or")
 
 
 def _balance_chart(report: Report) -> Markup:

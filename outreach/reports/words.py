@@ -68,9 +68,9 @@ def span(seconds: float) -> str:
     return some(max(1, round(seconds)), "second", "seconds")
 
 
-def series(items: list[str]) -> str:
+def series(items: list[str], *, last: str = "and") -> str:
     """`a`, `a and b`, `a, b and c`."""
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}" if items else ""
 
 
 def _unsafe(character: str) -> bool:

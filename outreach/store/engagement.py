@@ -209,7 +209,7 @@ def _write(connection: Connection, batch: _Batch, zone: ZoneInfo) -> None:
             days[touch.kind, day, touch.subscriber_id, scope.department_id or 0, scope.topic_id or 0] += 1
     for kind in _COUNTED:
         _add_to_profiles(connection, kind, overall)
-        _add_toscopes_of(connection, kind, scoped)
+        _add_to_scopes(connection, kind, scoped)
     _add_days(connection, days)
     recount_unopened(connection, _openers(overall, scoped))
     for spool, sequence in batch.reached.items():
@@ -243,7 +243,7 @@ def _add_to_profiles(connection: Connection, kind: Kind, overall: Mapping[tuple[
         )
 
 
-def _add_toscopes_of(connection: Connection, kind: Kind, scoped: Mapping[tuple[Kind, int, int, int], _Tally]) -> None:
+def _add_to_scopes(connection: Connection, kind: Kind, scoped: Mapping[tuple[Kind, int, int, int], _Tally]) -> None:
     count, latest = _COUNTED[kind]
     rows = [
         {

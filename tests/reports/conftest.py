@@ -170,3 +170,9 @@ def report_of(store: Store) -> Callable[..., Report]:
 def found(store: Store) -> Campaign:
     with store.read() as connection:
         return campaigns.get(connection, 1)
+
+
+@pytest.fixture
+def small_sweeping_in() -> Callable[..., Truth]:
+    """Runs the campaign in any store."""
+    return run_campaign
