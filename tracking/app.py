@@ -30,6 +30,7 @@ from tracking.machines import DayKeys, Observer
 from tracking.pages.words import choose
 from tracking.reserve import DEFAULT_MARKS, Marks
 from tracking.spool import Hit, Spool, SpoolDown
+from tracking.webhooks import feedback
 
 RETRY_AFTER = (b"retry-after", b"30")
 _log = logging.getLogger(__name__)
@@ -48,6 +49,8 @@ class TrackingConfig:
     """How many proxies in front of us append to X-Forwarded-For; 0: the peer is the client."""
     language: str = "en"
     """Of pages about no known campaign, for readers who ask for none of ours."""
+    webhook_secret: bytes | None = None
+    """Shared with the systems that report complaints; without it there is no webhook."""
     marks: Marks = DEFAULT_MARKS
 
 
@@ -70,8 +73,11 @@ class Route(NamedTuple):
     """What answers the paths that begin with one word."""
 
     path: str
-    reads: Handler
+    reads: Handler | None = None
     posts: Handler | None = None
+
+    def methods(self) -> tuple[str, ...]:
+        return (("GET", "HEAD") if self.reads else ()) + (("POST",) if self.posts else ())
 
 
 class Tracking:
@@ -85,12 +91,13 @@ class Tracking:
         self._observer = Observer(DayKeys(config.key_dir))
         self._spool: Spool | None = None
         self.routes = (
-            Route("/o/<token>.gif", self.opened),
-            Route("/c/<token>/<number>", self.clicked),
-            Route("/u/<token>", self.asked_to_leave, posts=self.leaving),
-            Route("/healthz", self.health),
-            Route("/metrics", self.metrics),
-            Route("/robots.txt", self.robots),
+            Route("/o/<token>.gif", reads=self.opened),
+            Route("/c/<token>/<number>", reads=self.clicked),
+            Route("/u/<token>", reads=self.asked_to_leave, posts=self.leaving),
+            Route("/hooks/feedback", posts=self.reported),
+            Route("/healthz", reads=self.health),
+            Route("/metrics", reads=self.metrics),
+            Route("/robots.txt", reads=self.robots),
         )
         self._by_word = {route.path.split("/")[1]: route for route in self.routes}
 
@@ -118,7 +125,7 @@ class Tracking:
             return self._not_found(Request(method, rest, scope, receive))
         handler = route.reads if method in ("GET", "HEAD") else route.posts if method == "POST" else None
         if handler is None:
-            return answers.not_allowed(("GET", "HEAD", "POST") if route.posts else ("GET", "HEAD"))
+            return answers.not_allowed(route.methods())
         try:
             # The slash that was added to split by is not the path's.
             return await handler(Request(method, rest[:-1], scope, receive))
@@ -187,6 +194,28 @@ class Tracking:
         if wish is unsubscribe.Wish.UNDO:
             return self._page(200, pages.undone(reader))
         return self._page(200, pages.left(reader, everything=wish is unsubscribe.Wish.LEAVE_ALL))
+
+    async def reported(self, request: Request) -> Answer:
+        secret = self._config.webhook_secret
+        if secret is None or request.rest != "feedback":
+            return self._not_found(request)
+        body = await forms.body(request.receive, limit=feedback.MAX_BODY)
+        if not feedback.is_signed(body, request.header(feedback.HEADER), secret=secret, now=time.time()):
+            self.counters.add("unknown")
+            return answers.text(401, "the signature is missing, wrong or too old\n")
+        try:
+            reports = feedback.read(body, self._keys)
+        except feedback.BadReport as error:
+            return answers.text(400, f"{error}\n")
+        hits = [self._hit(kind, subject, request) for kind, subject in reports]
+        try:
+            await asyncio.gather(*map(self._open().record, hits))
+        except SpoolDown:
+            self.counters.add("refused", Kind.COMPLAINT)
+            return answers.text(503, "not recorded; please repeat\n")
+        for hit in hits:
+            self.counters.add("recorded", hit.kind)
+        return answers.text(200, f"{len(hits)} recorded\n")
 
     # --- for those who run it -----------------------------------------------------------------------------------
 

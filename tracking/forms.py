@@ -17,14 +17,14 @@ MAX_FIELDS = 100
 
 
 class TooLarge(Exception):
-    """The body has more than MAX_BODY bytes."""
+    """The body has more bytes than we read."""
 
 
 class HungUp(Exception):
     """The client went away before the body was complete, so nothing was asked of us."""
 
 
-async def body(receive: Receive) -> bytes:
+async def body(receive: Receive, *, limit: int = MAX_BODY) -> bytes:
     """The whole request body. Raises TooLarge, or HungUp."""
     parts: list[bytes] = []
     size = 0
@@ -34,7 +34,7 @@ async def body(receive: Receive) -> bytes:
             raise HungUp
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > MAX_BODY:
+        if size > limit:
             raise TooLarge
         if not message.get("more_body"):
             return b"".join(parts)

@@ -23,6 +23,7 @@ from outreach.tokens import KeyRing, Purpose
 from tracking.links import LinkTable, publish
 
 KEYS = {1: b"a" * 32, 2: b"b" * 32}
+WEBHOOK_SECRET = b"c" * 32
 PARKING = LinkTable(
     links=("https://city.example/sweeping", "https://city.example/map?district=3&x=ä", "mailto:works@city.example"),
     topic_id=3,
@@ -36,9 +37,9 @@ from pathlib import Path
 from outreach.tokens import KeyRing
 from tracking.app import Tracking, TrackingConfig
 from tracking.server import listen, serve
-from tracking.testing import KEYS
+from tracking.testing import KEYS, WEBHOOK_SECRET
 root, port = Path(sys.argv[1]), int(sys.argv[2])
-config = TrackingConfig(root / "spool", root / "links", KeyRing(KEYS), root / "days")
+config = TrackingConfig(root / "spool", root / "links", KeyRing(KEYS), root / "days", webhook_secret=WEBHOOK_SECRET)
 listener = listen("127.0.0.1", port)
 if len(sys.argv) > 3:
     from tracking.loading import loading

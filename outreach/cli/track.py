@@ -9,6 +9,7 @@ from outreach.tokens import load_keys
 from tracking.app import Tracking, TrackingConfig
 from tracking.loading import loading
 from tracking.server import listen, serve
+from tracking.webhooks.feedback import load_secret
 
 
 @click.command()
@@ -35,6 +36,7 @@ def track(host: str, port: int, proxies: int) -> None:
         keys=load_keys(settings.root / "keys" / "tokens"),
         key_dir=settings.root / "keys" / "days",
         trusted_proxies=proxies,
+        webhook_secret=load_secret(settings.root / "keys" / "webhook"),
         language=settings.text("organisation.language"),
     )
     listener = listen(host, port)

@@ -1,0 +1,1 @@
+"""Other systems telling us what happened to our mail, over HTTP."""
