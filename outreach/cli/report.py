@@ -38,7 +38,7 @@ def report(campaign: str, as_json: bool, html: Path | None) -> None:
     built = build(
         workspace.store,
         found,
-        links=destinations(settings.data / "links" / f"{found.id}.json"),
+        links=destinations(settings.data / "links" / f"{found.id}.json") or list(found.plan.get("links", [])),
         organisation=settings.text("organisation.name"),
         zone=settings.zone,
         now=workspace.now(),
@@ -54,11 +54,11 @@ def report(campaign: str, as_json: bool, html: Path | None) -> None:
 
 
 def destinations(table: Path) -> list[str]:
-    """The links of a campaign's link table, in order; none if there is no table here, as for a mail without links."""
+    """The links of a campaign's table as corrected since the plan, in order; none if there is no table here."""
     try:
         links = json.loads(table.read_text("utf-8"))["links"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return []  # the clicks are counted all the same, by number
+        return []
     return [str(link) for link in links]
 
 

@@ -9,7 +9,7 @@ Building one checks the balance first: a campaign whose books do not balance has
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -39,6 +39,8 @@ class Report:
     subject: str
     topic: str
     department: str
+    left_out: Mapping[str, int]
+    """People the rule chose who were not put into the audience, by reason."""
     balance: Balance
     figures: Figures
     zone: ZoneInfo
@@ -46,7 +48,7 @@ class Report:
 
     @property
     def title(self) -> str:
-        return self.subject or words.plain(self.campaign.name)
+        return words.without_fields(self.subject) or words.plain(self.campaign.name)
 
     @property
     def about(self) -> str:
@@ -72,6 +74,7 @@ class Report:
             "started_at": _iso(campaign.started_at),
             "finished_at": _iso(campaign.finished_at),
             "made_at": _iso(self.made_at),
+            "left_out": dict(self.left_out),
             "balance": self.balance.as_json(),
             "reasons": {
                 state.word: {reason.text: reason.count for reason in reasons}
@@ -136,6 +139,9 @@ def build(
         subject=words.plain(str(campaign.plan.get("subject") or "")),
         topic=topic_name,
         department=department_name,
+        left_out={
+            words.plain(str(reason)): int(count) for reason, count in (campaign.plan.get("excluded") or {}).items()
+        },
         balance=ledger,
         figures=found,
         zone=zone,

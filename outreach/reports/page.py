@@ -294,6 +294,11 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         ("Plan", campaign.name),
         ("Status", campaign.status.value),
         ("Audience", campaign.rule),
+        (
+            "Left out",
+            "; ".join(f"{words.number(count)} {reason}" for reason, count in report.left_out.items() if count),
+        ),
+        ("From", str(campaign.plan.get("from") or "")),
         ("Planned", words.moment(campaign.planned_at, report.zone)),
         ("Approved", words.moment(campaign.approved_at, report.zone) if campaign.approved_at else "not yet"),
         ("Approved by", campaign.approved_by or ""),

@@ -7,10 +7,12 @@ or a page: no control characters, no escape sequences, no characters that turn t
 from __future__ import annotations
 
 import datetime as dt
+import re
 import unicodedata
 from zoneinfo import ZoneInfo
 
 LONGEST = 200
+_FIELD = re.compile(r"\{\{.*?\}\}|\{%.*?%\}")
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -18,6 +20,11 @@ def plain(text: str, *, longest: int = LONGEST) -> str:
     """One harmless line of at most `longest` characters."""
     line = " ".join("".join(" " if _unsafe(character) else character for character in text[: 4 * longest]).split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def without_fields(template: str) -> str:
+    """A subject as everybody may read it: `Sweeping in district {{ district }}` is `Sweeping in district …`."""
+    return _FIELD.sub("…", template)
 
 
 def number(value: int) -> str:

@@ -66,7 +66,7 @@ def run_campaign(store: Store, *, people: int = 2_000, seed: int = 7, subject: s
                 department_id=1,
                 status="finished",
                 rule='topic is "Parking & street sweeping" and district in (3, 4)',
-                plan={"subject": subject},
+                plan={"subject": subject, "excluded": {"suppressed": 21, "did not ask for it": 16}},
                 plan_hash="9f2c" * 16,
                 frozen=people,
                 planned_at=START - dt.timedelta(hours=2),

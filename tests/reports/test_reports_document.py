@@ -117,6 +117,7 @@ def test_the_json_is_one_versioned_document(store: Store, sweeping: tuple, repor
     assert document["version"] == 1
     assert document["campaign"] == "street-sweeping-1"
     assert document["balance"]["frozen"] == 2_000 == sum(document["balance"].values()) - 2_000
+    assert document["left_out"] == {"suppressed": 21, "did not ask for it": 16}
     assert document["approved_by"] == "Maria Okafor"
     assert document["planned_at"] == "2026-11-19T15:00:00+00:00"
     assert document["opens"]["people"] == len(truth.opened)

@@ -102,3 +102,9 @@ def test_when_half_and_nine_tenths_had_happened() -> None:
     found = series(moments, on)
     assert found.reached(0.5) == dt.datetime(2026, 11, 19, 17, 3, tzinfo=dt.UTC)
     assert found.reached(0.9) == dt.datetime(2026, 11, 19, 17, 21, tzinfo=dt.UTC)
+
+
+def test_a_subject_is_shown_without_anybodys_fields() -> None:
+    assert words.without_fields('{{ first_name | default("Hello") }}, sweeping in district {{ district }}') == (
+        "…, sweeping in district …"
+    )
