@@ -24,6 +24,9 @@ from outreach.rendering.message import CompiledMessage, Message, Recipient
 from outreach.rendering.wire import SOFT, WireTemplate, segment
 from outreach.tokens import KeyRing, Purpose
 
+MAX_NAME = 100
+"""Characters of a name shown in To; ours. A longer one is rather a mistake in the data."""
+
 _PART = "Content-Type: text/{}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
 
 
@@ -69,11 +72,15 @@ class Composer:
         # Our own addresses are plain by construction; only a very long tracking address needs wrapping.
         sample = links.click_base(self._tracking_url, tokens.sign(Purpose.CLICK, 0, 0)) + ".gif"
         self._long_urls = segment(sample) != sample + SOFT
+        if set(sample) & set(" <>"):
+            raise headers.HeaderError(f"the tracking address {tracking_url!r} is no address")
+        headers.checked("List-Unsubscribe", f"<{sample}>")
+        headers.address(f"postmaster@{domain}")
         self._unsubscribe_mailbox = headers.address(unsubscribe_mailbox) if unsubscribe_mailbox else None
         language, constants = compiled.language, compiled.constants
         self._text = WireTemplate(compiled.text, form=wire.TEXT, language=language, constants=constants)
         self._html = WireTemplate(compiled.html, form=wire.HTML, language=language, constants=constants)
-        self._subject = WireTemplate(compiled.subject, form=wire.HEADER, language=language, constants={})
+        self._subject = WireTemplate(compiled.subject, form=wire.HEADER, language=language, constants=constants)
         self._wants = self._text.names | self._html.names
         self._missing = {field: missing(field) for field in compiled.fields}
         self._fields = tuple(self._missing.items())
@@ -193,9 +200,10 @@ class Composer:
         first, last = attributes.get("first_name"), attributes.get("last_name")
         name = f"{first} {last}" if first and last else str(first or last or "")
         try:
-            return f"{headers.phrase(name)} <{address}>" if 0 < len(name) <= 100 else address
+            shown = headers.phrase(name) if len(name) <= MAX_NAME else ""
         except headers.HeaderError:
             return address
+        return f"{shown} <{address}>" if shown else address
 
     def _leave(self, url: str, person: int) -> str:
         """HTTPS first, then mail (RFC 2369, 3.2; RFC 8058, 3.1)."""

@@ -29,6 +29,9 @@ MAX_SOURCE = 200_000
 MAX_VALUE = 5_000
 """Characters of one printed value; ours, so that one odd row cannot make a megabyte of mail."""
 
+MAX_CONDITIONS = 10
+"""{% if %} inside one another; ours. Python itself allows no more than about 90."""
+
 _ALLOWED = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.If, nodes.CondExpr,
     nodes.Filter, nodes.Keyword, nodes.Test, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not,
@@ -159,15 +162,26 @@ def parse(source: str, *, place: str, first_line: int = 1) -> nodes.Template:
         raise TemplateError(f"{len(source):,} characters is too long; at most {MAX_SOURCE:,} are possible", place=place)
     try:
         tree = _CHECKER.parse(source)
+        _check_nodes(tree, place=place, first_line=first_line)
     except jinja2.TemplateSyntaxError as error:
         raise TemplateError(str(error.message), place=place, line=first_line + error.lineno - 1) from None
     except RecursionError:
         raise TemplateError("this is nested too deeply", place=place, line=first_line) from None
+    return tree
+
+
+def _check_nodes(tree: nodes.Template, *, place: str, first_line: int) -> None:
     line = 1
     for node in tree.find_all(nodes.Node):
         line = node.lineno or line  # some nodes have none of their own
         _refuse(node, place=place, line=first_line + line - 1)
-    return tree
+    if _conditions_deep(tree) > MAX_CONDITIONS:
+        raise TemplateError(f"conditions are nested more than {MAX_CONDITIONS} deep", place=place, line=first_line)
+
+
+def _conditions_deep(node: nodes.Node) -> int:
+    below = max((_conditions_deep(child) for child in node.iter_child_nodes()), default=0)
+    return below + isinstance(node, nodes.If)
 
 
 def _refuse(node: nodes.Node, *, place: str, line: int) -> None:

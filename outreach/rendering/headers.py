@@ -39,7 +39,7 @@ def tidy(text: str) -> str:
     """One line without edges or runs of blanks, as a header's text is read. HeaderError for what could begin a line."""
     if _FORBIDDEN(text):
         raise HeaderError("a header's text contains a line break or control character")
-    return re.sub(r"[ \t]+", " ", text).strip()
+    return re.sub(r"[ \t]+", " ", text).strip(" ")
 
 
 def unstructured(text: str) -> str:
@@ -80,7 +80,7 @@ def encoded_words(text: str) -> str:
 
 @lru_cache(maxsize=16_384)
 def phrase(name: str) -> str:
-    """A display name (RFC 5322, 3.2.5): plain atoms, a quoted string, or encoded words."""
+    """A display name (RFC 5322, 3.2.5): plain atoms, a quoted string, or encoded words; nothing for blanks alone."""
     name = tidy(name)
     if not _ASCII(name) or "=?" in name:
         return encoded_words(name)
@@ -97,7 +97,8 @@ def address(text: str) -> str:
 
 
 def mailbox(name: str, text: str) -> str:
-    return f"{phrase(name)} <{address(text)}>" if name else address(text)
+    shown = phrase(name)
+    return f"{shown} <{address(text)}>" if shown else address(text)
 
 
 def checked(name: str, value: str) -> str:

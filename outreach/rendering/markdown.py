@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
 from markupsafe import escape
 
@@ -25,7 +27,7 @@ from outreach.rendering.placeholders import ANY, STATEMENT, STATEMENT_LINE, Plac
 MAX_NESTING = 12
 """Lists and quotes inside one another; ours, far above what can be read."""
 
-_BARE_URL = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]]")
+_BARE_URL = re.compile(r"\b(https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]])")
 _WHOLE_CONDITION = re.compile(r"(Zs\d{5}sZ)((?:(?!Zs\d{5}sZ).)+)(Zs\d{5}sZ)", re.DOTALL)
 _SIMPLE = {"strong": "strong", "em": "em", "s": "s"}
 
@@ -76,12 +78,37 @@ def convert(protected: str, *, placeholders: Placeholders, links: Links, place: 
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 200}).enable(["table", "strikethrough"])
     # What is nested deeper than `maxNesting` would be left out without a word; `_Writer.check` refuses it long before.
-    parser.disable(["html_block", "html_inline", "reference"])
+    parser.disable(["html_block", "html_inline"])
     # Unsafe links are refused with their place by `Links`, rather than silently shown as text.
     parser.validateLink = lambda url: True  # type: ignore[method-assign]  # markdown-it's documented way
     parser.normalizeLink = lambda url: url  # type: ignore[method-assign]
     parser.block.ruler.before("table", "jinja", _statement_line, {"alt": ["paragraph", "blockquote", "list"]})
+    parser.core.ruler.after("inline", "bare_links", _bare_links)
     return parser
+
+
+def _bare_links(state: StateCore) -> None:
+    """A markdown-it core rule: web addresses written out become links, except inside links and code."""
+    for block in state.tokens:
+        if block.type != "inline":
+            continue
+        children: list[Token] = []
+        inside = 0
+        for token in block.children or []:
+            inside += {"link_open": 1, "link_close": -1}.get(token.type, 0)
+            children += [token] if inside or token.type != "text" else _split(token)
+        block.children = children
+
+
+def _split(token: Token) -> Iterable[Token]:
+    for number, part in enumerate(_BARE_URL.split(token.content)):
+        text = Token("text", "", 0, content=part, level=token.level)
+        if number % 2:
+            yield Token("link_open", "a", 1, attrs={"href": part}, level=token.level)
+            yield text
+            yield Token("link_close", "a", -1, level=token.level)
+        elif part:
+            yield text
 
 
 def _statement_line(state: StateBlock, start: int, _end: int, silent: bool) -> bool:
@@ -222,8 +249,3 @@ def balanced(keywords: Iterable[str]) -> bool:
         if depth < 0 or (depth == 0 and keyword in ("elif", "else")):
             return False
     return depth == 0
-
-
-def with_links(protected: str) -> str:
-    """Bare web addresses become links, outside of the places where Markdown already has them."""
-    return re.sub(rf"(?<![(<\[\"'`\w/=])({_BARE_URL.pattern})(?![>\])`])", r"<\1>", protected)

@@ -165,7 +165,7 @@ def compile_message(source: Source, *, known_fields: Collection[str], links: Seq
     placeholders = Placeholders()
     numbers = Links(placeholders, numbered=links)
     body = markdown.convert(
-        markdown.with_links(placeholders.protect(source.body, place=source.place, first_line=source.first_line)),
+        placeholders.protect(source.body, place=source.place, first_line=source.first_line),
         placeholders=placeholders,
         links=numbers,
         place=source.place,
@@ -208,19 +208,25 @@ def _check_frame(source: Source) -> None:
 def _check_fields(source: Source, known: frozenset[str]) -> frozenset[str]:
     """The fields used anywhere; each source is checked by itself, so that errors name the author's own line."""
     place = source.place
-    used = expressions.check(source.subject, place=f"{place}, subject", known=known)
-    used |= expressions.check(source.preheader, place=f"{place}, preheader", known=known)
-    used |= expressions.check(source.body, place=place, first_line=source.first_line, known=known)
-    ours = LAYOUT_NAMES | SLOTS | PERSONAL_URLS
-    used |= expressions.check(source.layout, place=f"the layout of {place}", known=known | ours) - ours
-    return used
+    said = known | LAYOUT_NAMES  # an attribute of the same name is hidden by the campaign's own word
+    in_body = said | (PERSONAL_URLS - {"pixel_url"})
+    used = expressions.check(source.subject, place=f"{place}, subject", known=said)
+    used |= expressions.check(source.preheader, place=f"{place}, preheader", known=said)
+    used |= expressions.check(source.body, place=place, first_line=source.first_line, known=in_body)
+    frame = expressions.check(source.layout, place=f"the layout of {place}", known=said | SLOTS | PERSONAL_URLS)
+    return (used | (frame - SLOTS)) - LAYOUT_NAMES - PERSONAL_URLS
 
 
 def _check_compiled(message: CompiledMessage, *, place: str) -> None:
     """Prove that the result can be composed: what cannot be sent is refused now, not at the first recipient."""
     allowed = message.fields | message.constants.keys() | PERSONAL_URLS | {CLICK_BASE}
     for source, form in ((message.subject, wire.HEADER), (message.html, wire.HTML), (message.text, wire.TEXT)):
-        template = wire.WireTemplate(source, form=form, language=message.language, constants=message.constants)
+        try:
+            template = wire.WireTemplate(source, form=form, language=message.language, constants=message.constants)
+        except (RecursionError, SyntaxError):
+            raise TemplateError(
+                "this is too complicated to compile; make its conditions simpler", place=place
+            ) from None
         if strange := template.names - allowed:
             raise TemplateError(f"{', '.join(sorted(strange))} cannot be printed here", place=place)
         if urls := template.decisions & PERSONAL_URLS:

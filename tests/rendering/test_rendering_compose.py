@@ -148,6 +148,19 @@ def test_what_is_wrong_for_everybody_is_found_before_anybody(compiled, change, p
     assert isinstance(refused.value, Blocked)
 
 
+def test_the_campaigns_own_words_can_be_used_anywhere(compiled, ada):
+    subject, _, text = render_preview(
+        compiled(subject="{{ topic }} for {{ district }}", body="From {{ organisation }}."), ada
+    )
+    assert subject == "Parking & street sweeping for 3"
+    assert text.startswith("From City of Example.")
+
+
+def test_a_campaign_as_complicated_as_allowed_compiles(compiled, ada):
+    body = "".join(f"{{% if district == {n} or renter %}}\n\n{n}\n\n" for n in range(10)) + "{% endif %}\n\n" * 10
+    assert render_preview(compiled(body=body), ada)[2].startswith("0\n\n1\n\n")
+
+
 def test_braces_of_the_organisation_are_only_braces(compiled, ada):
     _, html, text = render_preview(compiled(organisation="City {{ of }} <Example>"), ada)
     assert "City {{ of }} &lt;Example&gt;" in html
@@ -180,4 +193,8 @@ def test_a_reply_address_and_a_long_tracking_address(compiled, write, composer, 
 def test_a_header_everybody_would_get_is_refused_at_once(compiled, composer):
     with pytest.raises(HeaderError):
         composer(compiled(), feedback_id="a\r\nBcc: x")
+    with pytest.raises(HeaderError):
+        composer(compiled(), domain="city.example>\r\nBcc: x")
+    with pytest.raises(HeaderError):
+        composer(compiled(), tracking_url="https://news city.example")
     assert isinstance(composer(compiled()), Composer)

@@ -28,6 +28,7 @@ def rendered(source, language="en", **values):
         "{{ [1] * 9 }}", "{{ {'a': 1} }}", "{{ first_name[0:1] }}", "{% if %}", "{{ }}", "{{ _x }}",
         "{% raw %}{% endraw %",
         "{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}", "x" * 300_000,
+        "{% if ward %}" * 11 + "{% endif %}" * 11, "{{ " + "ward or " * 5000 + "ward }}",
     ],
 )  # fmt: skip
 def test_what_could_escape_loop_or_allocate_is_refused(source):

@@ -6,7 +6,7 @@ import pytest
 
 from outreach.rendering.errors import TemplateError
 from outreach.rendering.links import Links
-from outreach.rendering.markdown import convert, with_links
+from outreach.rendering.markdown import convert
 from outreach.rendering.placeholders import Placeholders
 
 
@@ -14,7 +14,7 @@ def both(source):
     """(MJML, text) of a body with its Jinja put back."""
     placeholders = Placeholders()
     links = Links(placeholders)
-    protected = with_links(placeholders.protect(source, place="bins.md"))
+    protected = placeholders.protect(source, place="bins.md")
     body = convert(protected, placeholders=placeholders, links=links, place="bins.md")
     return placeholders.restore_html(body.mjml), placeholders.restore_text(body.text)
 
@@ -47,6 +47,22 @@ def test_links_are_numbered_once_for_both_parts():
     mjml, text = both("[a](https://a.example/x) [b](https://b.example/) <https://a.example/x> or https://b.example/.")
     assert re.findall(r'href="([^"]*)"', mjml) == [f"{{{{ click_base }}}}{n}" for n in (0, 1, 0, 1)]
     assert text == ("a <{{ click_base }}0> b <{{ click_base }}1> {{ click_base }}0 or {{ click_base }}1.\n\n")
+
+
+def test_addresses_in_code_and_inside_links_stay_as_they_are():
+    mjml, text = both(
+        "[see https://b.example now](https://a.example) and `https://c.example`\n\n[r][]\n\n[r]: https://d.example"
+    )
+    assert mjml.count("<a ") == 2
+    assert text.startswith(
+        "see https://b.example now <{{ click_base }}0> and https://c.example\n\nr <{{ click_base }}1>"
+    )
+
+
+def test_a_campaign_may_show_its_own_way_out():
+    mjml, text = both("[Stop these]({{ unsubscribe_url }})")
+    assert '<a href="{{ unsubscribe_url }}">Stop these</a>' in mjml
+    assert text == "Stop these <{{ unsubscribe_url }}>\n\n"
 
 
 def test_mail_and_telephone_links_stay():
