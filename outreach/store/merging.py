@@ -29,19 +29,23 @@ from sqlalchemy import (
 
 from outreach.store import tables
 from outreach.store.consent import CONFIRMED, PURPOSE
-from outreach.store.dialects import Instant, to_ms
+from outreach.store.dialects import Document, Instant, to_ms
 from outreach.store.staging import CODE, FREQUENCIES, Stage
 from outreach.store.subscribers import ACTIVE
 from outreach.store.suppressions import GRAVITY
 
 
-def apply(stage: Stage, *, system: str, source: str, now: dt.datetime) -> None:
-    """Merge what `compare` found. `system` dates values, `source` is named in consent and suppressions."""
+def apply(stage: Stage, *, system: str, source: str, evidence: Mapping[str, str], now: dt.datetime) -> None:
+    """Merge what `compare` found.
+
+    `system` goes with the date of each value, `source` is named in consent and suppressions, and `evidence`
+    is kept with each opt-out (each subscription has its own).
+    """
     _insert_people(stage, system, now)
     _update_people(stage)
     _suppress(stage, source, now)
     _subscribe(stage)
-    _note_consent(stage, source, now)
+    _note_consent(stage, source, evidence, now)
     stage.applied = True
 
 
@@ -200,7 +204,7 @@ def _subscribe(stage: Stage) -> None:
     )
 
 
-def _note_consent(stage: Stage, source: str, now: dt.datetime) -> None:
+def _note_consent(stage: Stage, source: str, evidence: Mapping[str, str], now: dt.datetime) -> None:
     """Append where each subscription comes from, and each opt-out, once for each source."""
     consent, staged, wish, person = tables.consent, stage.subscription, stage.wish, stage.person
     subscription = tables.subscription
@@ -241,7 +245,7 @@ def _note_consent(stage: Stage, source: str, now: dt.datetime) -> None:
         literal(False),
         literal(source),
         stage.moment(least(person.c.suppress % CODE, literal(to_ms(now), BigInteger))),
-        stage.document(literal("{}")),
+        literal(dict(evidence), Document),
     ).where(
         person.c.suppress.is_not(None),
         ~exists(

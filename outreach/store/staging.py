@@ -204,6 +204,9 @@ class Stage:
         self.connection.commit()
         self.connection.execution_options(**{WRITING: True})
         with self.connection.begin() as transaction:
+            if not self.is_sqlite:
+                # As SQLite does by itself: nobody signs up between the comparison and the merge.
+                self.connection.execute(text("LOCK TABLE subscriber IN SHARE ROW EXCLUSIVE MODE"))
             yield
             if not self.applied:
                 transaction.rollback()

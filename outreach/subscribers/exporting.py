@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection
 
 from outreach.store import subscribers, suppressions
 from outreach.store.subscribers import Subscriber, Value
-from outreach.subscribers.rejects import defused
+from outreach.subscribers.defusing import defused
 
 _FIRST: Final = ("email", "first_name", "last_name", "district", "zip", "language", "renter", "phone", "joined")
 _BATCH: Final = 500

@@ -138,9 +138,10 @@ def _merge(
         )
         if not options.dry_run:
             store_subscribers.declare(stage.connection, staging.types)
-            apply(stage, system=system, source=source[:200], now=now)
-            file, file_hash = str(staging.table.path), staging.table.hash
-            record(stage.connection, file=file, source=system, file_hash=file_hash, at=now, result=result.counts())
+            path = staging.table.path
+            apply(stage, system=system, source=source[:200], evidence={"file": path.name}, now=now)
+            counts, file_hash = result.counts(), staging.table.hash
+            record(stage.connection, file=str(path), source=system, file_hash=file_hash, at=now, result=counts)
     return result
 
 

@@ -22,6 +22,7 @@ from outreach.addresses import BadAddress, normalise
 from outreach.errors import UsageError
 from outreach.store.suppressions import Reason
 from outreach.subscribers import values
+from outreach.subscribers.defusing import undefused
 from outreach.subscribers.reading import Cells, Table, as_text
 from outreach.subscribers.systems import FORBIDDING, FREQUENCIES, Role, System, folded, known_as, recognise
 
@@ -212,7 +213,9 @@ def converter(field: str, kind: str | None) -> Convert:
 
 
 def _text(cell: str) -> str:
-    return cell.replace("\0", "")  # PostgreSQL's text cannot hold it
+    if "\0" in cell:
+        cell = cell.replace("\0", "")  # PostgreSQL's text cannot hold it
+    return undefused(cell) if cell[:1] == "'" else cell
 
 
 @lru_cache(maxsize=4096)
@@ -311,7 +314,7 @@ def _with_addresses_found(table: Table, columns: list[Column]) -> list[Column]:
     if any("@" in header for header in table.header):
         raise UsageError(f"{table.path} has no header; its first line must name the columns, such as email,first_name")
     if len(likely) != 1:
-        names = ", ".join(column.header for column in columns)
+        names = ", ".join(column.header for column in columns if column.header)
         raise UsageError(
             f"no column of {table.path} is known to hold e-mail addresses; it has {names}."
             " Say which one does with --map COLUMN=email"

@@ -1,33 +1,16 @@
-"""The file of rows that were not imported: row number, column, value, reason. Safe in a spreadsheet.
-
-A cell that a spreadsheet would run as a formula (`=HYPERLINK(…)`, `@SUM`, `+1`) gets an apostrophe in
-front, as OWASP advises, in every CSV that leaves here.
-"""
+"""The file of rows that were not imported: row number, column, value, reason. Safe in a spreadsheet."""
 
 from __future__ import annotations
 
 import csv
-import re
 from pathlib import Path
 from typing import Final, TextIO
 
 from outreach.errors import UsageError
+from outreach.subscribers.defusing import defused
 
 HEADER: Final = ("row", "column", "value", "reason")
 MAX_VALUE: Final = 500
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
-_TELEPHONE = re.compile(r"\+\d[\d ()/.-]*")
-_NUMBER = re.compile(r"-?\d+(?:[.,]\d+)?")
-
-
-def defused(cell: str) -> str:
-    """The cell as a spreadsheet will show it, never run it. Telephone numbers and numbers stay as they are."""
-    # A space, a quotation mark or a semicolon before the sign does not stop every spreadsheet.
-    if not cell.startswith(_FORMULA) and not cell.lstrip(" \"';").startswith(_FORMULA):
-        return cell
-    if _TELEPHONE.fullmatch(cell) or _NUMBER.fullmatch(cell):
-        return cell
-    return f"'{cell}"
 
 
 class Rejects:
