@@ -73,15 +73,23 @@ def segment(text: str) -> str:
     return encoded + SOFT if column else encoded
 
 
-# Names, districts and fallbacks repeat; `typed` keeps 1, 1.0 and True apart.
-@lru_cache(maxsize=16_384, typed=True)
-def text_value(value: Any) -> str:
+# Names, districts and fallbacks repeat. Only text is remembered: 0.0 and -0.0, or 1 and True, are the same key.
+@lru_cache(maxsize=16_384)
+def _text(value: str) -> str:
     return segment(printed(value))
 
 
-@lru_cache(maxsize=16_384, typed=True)
-def html_value(value: Any) -> str:
+@lru_cache(maxsize=16_384)
+def _html(value: str) -> str:
     return segment(str(escape(printed(value))))
+
+
+def text_value(value: Any) -> str:
+    return _text(value if value.__class__ is str else printed(value))
+
+
+def html_value(value: Any) -> str:
+    return _html(value if value.__class__ is str else printed(value))
 
 
 class _Wire(CodeGenerator):

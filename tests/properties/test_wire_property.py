@@ -113,6 +113,8 @@ def urls(person: int) -> dict[str, str]:
         optional={"first_name": VALUES, "street": VALUES, "renter": st.booleans()},
     )
 )
+@example(attributes={"last_name": "0.0", "district": "1", "first_name": 0.0, "street": -0.0, "amount": True})
+@example(attributes={"last_name": "a", "district": 3, "first_name": -0.0, "street": 0.0, "amount": 1})
 def test_decoded_the_wire_form_is_what_plain_jinja_renders(message, attributes):
     person = Recipient(12, "ada@example.com", attributes)
     try:

@@ -11,7 +11,7 @@ from outreach.errors import Blocked
 from outreach.rendering.compose import Composer
 from outreach.rendering.errors import ComposeError, MissingValue, TemplateError
 from outreach.rendering.headers import HeaderError
-from outreach.rendering.message import CompiledMessage, Message
+from outreach.rendering.message import CompiledMessage, Message, compile_message
 from outreach.rendering.preview import render_preview
 from outreach.tokens import KeyRing, Purpose, Subject, token_in_return_path
 
@@ -118,6 +118,15 @@ def test_a_compiled_message_survives_storage(compiled):
 def test_the_hash_changes_with_anything_people_see(compiled, change):
     assert compiled(**change).hash != compiled().hash
     assert compiled().hash == compiled().hash
+
+
+def test_languages_of_one_campaign_share_a_numbering(write):
+    known = ["district"]
+    english = compile_message(write(body="[a](https://a.example) [b](https://b.example)"), known_fields=known)
+    body = "[c](https://c.example) [b](https://b.example)"
+    spanish = compile_message(write(body=body, language="es"), known_fields=known, links=english.links)
+    assert spanish.links == ("https://a.example", "https://b.example", "https://c.example")
+    assert spanish.text.startswith("c <{{ click_base }}2> b <{{ click_base }}1>")
 
 
 def test_what_was_used_is_known(compiled):
