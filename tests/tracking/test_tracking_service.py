@@ -192,6 +192,15 @@ def test_a_long_body_is_refused_before_it_is_read_whole(service: Service) -> Non
     assert (reply.status, kinds(service, 32)) == (413, [])
 
 
+def test_odd_requests_are_answered_without_an_error_of_ours(service: Service) -> None:
+    for method, path in (
+        ("OPTIONS", "*"), ("GET", "http://evil.example/"), ("GET", "//"), ("GET", "/?"), ("BREW", "/u/"),
+        ("GET", "/u/%00"), ("GET", "/c/%ff/%fe"), ("GET", "/o/" + "x" * 8000 + ".gif"), ("TRACE", "/"),
+    ):  # fmt: skip
+        assert service.request(method, path).status in (200, 400, 404, 405), path
+    assert b"outreach_tracking_failed_total 0" in service.get("/metrics").body
+
+
 # --- around it --------------------------------------------------------------------------------------------------
 
 
