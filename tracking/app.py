@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,6 +83,12 @@ class Tracking:
             Route("/o/<token>.gif", reads=self.opened),
             Route("/c/<token>/<number>", reads=self.clicked),
             Route("/u/<token>", reads=self.asked_to_leave, posts=self.leaving),
+            # Until there is a preference page its links offer to leave: mail that has been sent keeps its promise.
+            Route(
+                "/p/<token>",
+                reads=partial(self.asked_to_leave, purpose=Purpose.PREFERENCES),
+                posts=partial(self.leaving, purpose=Purpose.PREFERENCES),
+            ),
             Route("/hooks/feedback", posts=self.reported),
             Route("/healthz", reads=self.health),
             Route("/metrics", reads=self.metrics),
@@ -147,14 +154,14 @@ class Tracking:
 
     # --- leaving ------------------------------------------------------------------------------------------------
 
-    async def asked_to_leave(self, request: Request) -> Answer:
-        subject = self._verified(Purpose.UNSUBSCRIBE, request.rest)
+    async def asked_to_leave(self, request: Request, *, purpose: Purpose = Purpose.UNSUBSCRIBE) -> Answer:
+        subject = self._verified(purpose, request.rest)
         if subject is None:
             return self._not_found(request)
         return self._page(200, pages.leave(self._reader(request, self._table(subject))))
 
-    async def leaving(self, request: Request) -> Answer:
-        subject = self._verified(Purpose.UNSUBSCRIBE, request.rest)
+    async def leaving(self, request: Request, *, purpose: Purpose = Purpose.UNSUBSCRIBE) -> Answer:
+        subject = self._verified(purpose, request.rest)
         if subject is None:
             return self._not_found(request)
         body = await forms.body(request.receive)

@@ -166,6 +166,15 @@ def test_a_person_can_leave_a_campaign_whose_link_file_is_not_here(service: Serv
     assert kinds(service, 29) == [Kind.UNSUBSCRIBE]
 
 
+def test_a_preference_link_offers_to_leave_with_its_own_token_only(service: Service) -> None:
+    path = f"/p/{token(Purpose.PREFERENCES, 36)}"
+    assert b"Stop receiving" in service.get(path).body
+    assert kinds(service, 36) == []
+    assert service.post(path, "leave=topic").status == 200
+    assert service.post(f"/p/{token(Purpose.UNSUBSCRIBE, 36)}", "leave=topic").status == 404
+    assert kinds(service, 36) == [Kind.UNSUBSCRIBE]
+
+
 def test_a_forged_or_borrowed_token_unsubscribes_nobody(service: Service) -> None:
     good = token(Purpose.UNSUBSCRIBE, 30)
     forged = [good[:-1] + ("A" if good[-1] != "A" else "B"), good[:-1], good + "A", "", "x" * 28]
