@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -209,6 +210,15 @@ def test_a_batch_read_before_another_folder_wrote_is_thrown_away(store: Store, m
     monkeypatch.setattr(module, "_read", slow_read)
     fold(store, zone=CITY)
     assert figures(store)[0][ADA][1] == 1
+
+
+def test_two_folders_at_once_count_everything_once(store: Store) -> None:
+    seed(store)
+    happened(store, *((Kind.CLICK, 1, ADA, hours(number / 60), number) for number in range(60)))
+    with ThreadPoolExecutor(2) as folders:
+        done = list(folders.map(lambda _: fold(store, zone=CITY, batch=7), range(2)))
+    assert figures(store)[0][ADA][2] == 60
+    assert sum(folded.events for folded in done) == 60
 
 
 def test_a_spool_that_went_on_in_a_second_file_is_read_on(store: Store) -> None:
