@@ -111,8 +111,7 @@ class Builder(Transformer[Token, Any]):
         return Name(_unquoted(parts[0]), _span(parts))
 
     def field(self, parts: list[Token]) -> Name:
-        word = parts[0]
-        return Name(_unquoted(word) if word.type == "STRING" else str(word), _span(parts))
+        return self.text(parts) if parts[0].type == "STRING" else self.words(parts)
 
     def values(self, parts: list[Any]) -> _Values:
         return _Values(part for part in parts if isinstance(part, Value))
@@ -168,10 +167,9 @@ class Builder(Transformer[Token, Any]):
         return _unless(parts, node)
 
     def known(self, parts: list[Any]) -> Node:
-        node: Node = Known(parts[0])
-        if _plain(parts[-1]) not in _KNOWN:
-            node = Not(node)
-        return _unless(parts, node)
+        denied = any(isinstance(part, Token) and part.type == "NOT" for part in parts)
+        unknown = (_plain(parts[-1]) in _KNOWN) == denied  # not empty is known
+        return Not(Known(parts[0])) if unknown else Known(parts[0])
 
     def compare(self, parts: list[Any]) -> Node:
         word = _plain(parts[-2])

@@ -75,7 +75,10 @@ def _folded_postgresql(element: Any, compiler: SQLCompiler, **options: Any) -> s
 
 @compiles(json_kind, "sqlite")
 def _kind_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    return f"json_type({compiler.process(element.clauses, **options)})"
+    # Of what JSON_EXTRACT gives, true would already be 1: ask by the path instead.
+    [index] = element.clauses
+    document, path = (compiler.process(side, **options) for side in (index.left, index.right))
+    return f"json_type({document}, {path})"
 
 
 @compiles(json_kind, "postgresql")

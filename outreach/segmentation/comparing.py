@@ -102,9 +102,9 @@ def when(node: When, field: Field, *, today: dt.date) -> Question:
     return DayRange(field, *first_and_end(node.window, today=today))
 
 
-def flag(node: Compare, field: Field) -> bool:
-    """Whether this is a field standing alone, `renter`, that may not: only yes-or-no fields can."""
-    return node.value.at == NOWHERE and node.field.at != NOWHERE and field.type is not Type.YESNO
+def alone(node: Compare) -> bool:
+    """Whether this field stands alone, as `renter` may, without a value."""
+    return node.value.at == NOWHERE and node.field.at != NOWHERE
 
 
 def _text(field: Field, value: Value) -> str:
@@ -123,12 +123,11 @@ def _text(field: Field, value: Value) -> str:
 
 
 def _language(text: str, value: Value) -> str:
-    """A language by its code, or by its name in English or in itself."""
-    names = {
-        name.casefold(): str(code) for code, name in Locale("en").languages.items() if _LANGUAGE_TAG.fullmatch(code)
-    }
-    if found := names.get(text.casefold()):
-        return found
+    """A language's code, from the code itself or its name in English."""
+    names = {str(name): str(code) for code, name in Locale("en").languages.items() if _LANGUAGE_TAG.fullmatch(code)}
+    for name, code in names.items():
+        if name.casefold() == text.casefold():
+            return code
     if _LANGUAGE_TAG.fullmatch(text):
         return text
     suggestion = closest(text, names)

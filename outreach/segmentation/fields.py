@@ -16,6 +16,18 @@ from outreach.segmentation.hints import closest, meant
 from outreach.segmentation.rules import Name
 
 _T = TypeVar("_T")
+_OTHER_WORDS = (
+    "topic",
+    "department",
+    "segment",
+    "opened",
+    "clicked",
+    "received",
+    "ignored",
+    "suppressed",
+    "everyone",
+)
+"""What else a condition may begin with, and a misspelt field may have been."""
 _LISTED = 8
 """So many names at most are shown when we say what there is."""
 
@@ -91,8 +103,11 @@ class Catalogue:
         known = {_folded(one): value for one, value in self.fields.items()}
         wanted = _folded(name.text)
         found = known.get(wanted) or known.get(wanted.replace(" ", "_"))
+        if found is None and wanted == "campaign":
+            message = "ask what people did with a campaign: write received campaign …"
+            raise RuleError(message, start=name.at[0], end=name.at[1])
         if found is None:
-            raise _unknown("field", name, (*self.fields, "topic", "department", "segment"), listed=self.fields)
+            raise _unknown("field", name, (*self.fields, *_OTHER_WORDS), listed=self.fields)
         return found
 
     def topic_named(self, name: Name) -> Topic:

@@ -34,7 +34,7 @@ KEYWORDS = {
     "HAS_NOT": (4, _words("(?:has|have|had|did|do|does|was|were)n['’]?t")),
     "VERB": (3, _words("open(?:ed)?", "click(?:ed)?(?: on)?", "received?", "got", "(?:was |were )?mailed")),
     "IGNORED": (3, _words("ignored?(?: the)?(?: last)?")),
-    "IS": (3, "/(?:(?:is|are|equals?)(?![\\w-])|==?)/i"),
+    "IS": (3, "/(?:(?:is|are|equals?)(?![\\w-])|==?(?![<>]))/i"),
     "IS_NOT": (4, "/(?:!=|<>|≠|(?:is|are)n['’]?t(?![\\w-]))/i"),
     "IN": (3, _words("in", "(?:one|any) of")),
     "KNOWN": (3, _words("known", "set", "unknown", "empty", "missing", "blank")),
@@ -122,7 +122,7 @@ scope: SCOPE text | FROM text | ABOUT text
 ?days: DAY_WORD                         -> on_day
     | BETWEEN date AND date             -> between_dates
 
-field: NAME | STRING
+field: word+ | STRING
 text: STRING | word+                    -> words
 value: STRING | INT | NUMBER | CODE | YESNO | DATE | DAY_WORD | INT UNIT AGO | word+ -> value
 amount: (INT | NUMBER | DATE)           -> value
@@ -135,7 +135,7 @@ CODE.5: /(?:\d[\w-]*[^\W\d_][\w-]*|\d+(?:-\d+)+)/
 NUMBER.4: /-?\d+\.\d+(?!\w)|-\d+(?!\w)/
 INT.3: /\d+(?!\w)/
 STRING.3: /"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|[“”„«»][^“”„«»\n]*[“”«»]|[‘’‚][^‘’\n]*[‘’]/
-NAME: /[^\W\d]\w*(?:[-.'’]\w+)*/
+NAME: /(?!(?:and|or|not|but|is|in)(?![\w-]))[^\W\d]\w*(?:[-.'’]\w+)*/i
 %ignore /\s+|#[^\n]*/
 """
 
@@ -220,6 +220,7 @@ SPELLED = {
 }
 """Words a mistyped one may have been meant for."""
 
+OPERATORS = frozenset({"and", "or", "not", "but", "never"})
 RESERVED = frozenset(
     """and or not never but everyone everybody anyone anybody all topic topics department departments segment segments
     in is are on suppressed subscribed has have had did do does was were open opened click clicked receive received got

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from outreach.segmentation.errors import RuleError
-from outreach.segmentation.grammar import RESERVED, SAID, SPELLED
+from outreach.segmentation.grammar import OPERATORS, RESERVED, SAID, SPELLED
 
 _WORD = re.compile(r"[^\W\d][\w'’-]*")
 _DAY = re.compile(r"\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{4}/\d{1,2}/\d{1,2}")
@@ -17,6 +17,9 @@ _MONTH = re.compile(
     r"\d{1,2}(?:st|nd|rd|th|\.)?\s+(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\w*", re.IGNORECASE
 )
 _QUOTES = "\"'“”„‘’‚«»"
+_PEOPLE = re.compile(
+    r"(?:people|subscribers|residents|persons|those|everyone|everybody|all)\s+(?:who|whose|with|that)\b", re.IGNORECASE
+)
 _CLOSE_ENOUGH = 0.6
 _SHOWN_CHOICES = 6
 
@@ -44,7 +47,7 @@ def unexpected(error: UnexpectedInput, text: str, *, words: Sequence[str] = ()) 
     ended = isinstance(error, UnexpectedToken) and error.token.type == "$END"
     if ended:
         start = len(text.rstrip())
-    if not text[:start].strip() and ended:
+    if ended and not re.sub(r"#[^\n]*", "", text).strip():
         return RuleError("the rule is empty; to choose everybody, write everyone", text=text or " ", start=0, end=1)
     accepted = _accepted(error)
     end = start + (0 if ended else len(_here(text, start)))
@@ -73,21 +76,20 @@ def _habit(text: str, start: int, accepted: frozenset[str], words: Sequence[str]
         return "this quote is never closed", start, start + 1
     if re.match(r"hours?\b|minutes?\b", here, re.IGNORECASE):
         return "the smallest unit is a day; write days, weeks, months or years", start, start + len(_here(text, start))
-    before = re.search(r"(?:is|=|==)\s*([^\s()]+)\s+or\s*$", text[:start], re.IGNORECASE)
-    if before and re.match(r"[\d\"'“]", here):
-        return (
-            f"to allow several values, write in ({before[1]}, {_here(text, start)})",
-            start,
-            start + len(_here(text, start)),
-        )
+    word = _here(text, start)
+    if before := re.search(r"(?:is|=|==)\s*([^\s()]+)\s+or\s+([\w-]+\s+)?$", text[:start], re.IGNORECASE):
+        second = f"{before[2] or ''}{word}"
+        return f"to allow several values, write in ({before[1]}, {second})", start, start + len(word)
     if here[:1] == ")" and "RPAR" not in accepted and text[:start].count("(") < text[: start + 1].count(")"):
         return "this bracket closes nothing", start, start + 1
     if not here.strip() and "RPAR" in accepted and text.count("(") > text.count(")"):
         opened = _unclosed(text)
         return "this bracket is never closed", opened, opened + 1
     before = re.search(r"([\w-]+)\s*$", text[:start])
-    if before and before[1].lower() in RESERVED and re.match(r"(?:is|=|[<>])", here, re.IGNORECASE):
+    if before and before[1].lower() in RESERVED - OPERATORS and re.match(r"(?:is|=|[<>])", here, re.IGNORECASE):
         return f'"{before[1]}" is a word of the language; if a field is called so, write it in quotes', *before.span(1)
+    if "AND" in accepted and _WORD.match(word) and word.lower() not in ("is", "in", "or", "the"):
+        return f'"{word}" cannot stand here; and or or may be missing before it', start, start + len(word)
     return None
 
 
@@ -154,15 +156,15 @@ def _spelled_like(word: str, accepted: frozenset[str], *, cutoff: float = _CLOSE
 
 
 def _accepted(error: UnexpectedInput) -> frozenset[str]:
-    if isinstance(error, UnexpectedToken):
-        return frozenset(error.accepts or error.expected)
-    if isinstance(error, UnexpectedCharacters):
-        return frozenset(error.allowed or ())
+    """The terminals that could really stand there; lark's own list has some that only seem to."""
+    if isinstance(error, UnexpectedToken | UnexpectedCharacters) and error.interactive_parser is not None:
+        return frozenset(error.interactive_parser.accepts())  # type: ignore[no-untyped-call]  # lark has no hint here
     return frozenset()
 
 
 def _choices(accepted: frozenset[str]) -> str:
-    said = dict.fromkeys(SAID[terminal] for terminal in SAID if terminal in accepted and SAID[terminal])
+    silent = {"UNIT"} if "AND" in accepted else set()  # after "district is 3" hardly anybody means 3 days ago
+    said = dict.fromkeys(SAID[terminal] for terminal in SAID if terminal in accepted - silent and SAID[terminal])
     choices = list(said)
     if len(choices) > _SHOWN_CHOICES:
         choices = [*choices[: _SHOWN_CHOICES - 1], "…"]
@@ -178,6 +180,13 @@ def _here(text: str, start: int) -> str:
 
 def _shown(word: str) -> str:
     return f'"{word[:40]}"' if word and word.isprintable() else "this"
+
+
+def stray(name: str) -> str:
+    """What to say about unknown words that stand where a condition could begin."""
+    if _PEOPLE.match(name):
+        return "leave out who it is about and begin with the condition, as in opened within 90 days"
+    return ""
 
 
 def needs_quotes(error: RuleError, text: str, words: Iterable[str]) -> RuleError:

@@ -18,8 +18,8 @@ from outreach.events import Kind
 from outreach.segmentation import comparing
 from outreach.segmentation.days import first_and_end
 from outreach.segmentation.errors import RuleError
-from outreach.segmentation.fields import Catalogue
-from outreach.segmentation.hints import needs_quotes
+from outreach.segmentation.fields import Catalogue, Field, Type
+from outreach.segmentation.hints import needs_quotes, stray
 from outreach.segmentation.parser import MAX_DEPTH, parse
 from outreach.segmentation.questions import (
     CAMPAIGN,
@@ -68,6 +68,8 @@ from outreach.segmentation.rules import (
 
 MAX_CONDITIONS = 300
 """In one rule with all the segments it names. SQLite allows expressions 1,000 deep, and a chain of `and`s is deep."""
+MAX_NESTING = 30
+"""Ands and ors inside one another, segments included. SQLite's own parser gives up between 40 and 60."""
 MAX_VALUES = 5_000
 """Values of all its lists: each is a bound parameter, of which SQLite allows 32,766."""
 
@@ -102,6 +104,7 @@ class Meaning:
     today: dt.date
     conditions: int = 0
     values: int = 0
+    nesting: int = 0
     path: tuple[str, ...] = field(default=())
 
     def of_rule(self, rule: Rule | str, *, source: str = "") -> Question:
@@ -123,9 +126,9 @@ class Meaning:
     def of(self, node: Node) -> Question:
         match node:
             case And(parts=parts):
-                return AllOf(tuple(self.of(part) for part in parts))
+                return AllOf(self._parts(node, parts))
             case Or(parts=parts):
-                return AnyOf(tuple(self.of(part) for part in parts))
+                return AnyOf(self._parts(node, parts))
             case Not(part=part):
                 return Opposite(self.of(part))
         self.conditions += 1
@@ -149,8 +152,17 @@ class Meaning:
             case _:
                 return self._compared(node)
 
+    def _parts(self, node: And | Or, parts: tuple[Node, ...]) -> tuple[Question, ...]:
+        if self.nesting >= MAX_NESTING:
+            _refuse(f"the rule and its segments are nested more than {MAX_NESTING} deep; make it simpler", node)
+        self.nesting += 1
+        try:
+            return tuple(self.of(part) for part in parts)
+        finally:
+            self.nesting -= 1
+
     def _compared(self, node: Compare | OneOf | Between | Like | When) -> Question:
-        one = self.catalogue.field_named(node.field)
+        one = self._field(node)
         match node:
             case OneOf(values=values):
                 self._count_values(len(values), node)
@@ -161,9 +173,25 @@ class Meaning:
                 return comparing.like(node, one)
             case When():
                 return comparing.when(node, one, today=self.today)
-        if comparing.flag(node, one):
+        if comparing.alone(node) and one.type is not Type.YESNO:
             _refuse(f"say what {one.name} should be, as in {one.name} is …", node.field)
         return comparing.compared(node, one, today=self.today)
+
+    def _field(self, node: Compare | OneOf | Between | Like | When) -> Field:
+        try:
+            return self.catalogue.field_named(node.field)
+        except RuleError as error:
+            message = stray(node.field.text)
+            if (
+                not message
+                and isinstance(node, Compare)
+                and comparing.alone(node)
+                and "did you mean" not in error.message
+            ):
+                message = f"{error.message}; if it is a second value, write in (…, …)"
+            if not message:
+                raise
+            raise RuleError(message, start=error.start, end=error.end) from None
 
     def _member(self, node: Member) -> Question:
         self._count_values(len(node.names), node)

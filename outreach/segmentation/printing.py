@@ -112,7 +112,7 @@ def _value(value: Value) -> str:
 
 
 def _count(count: Count | None) -> str:
-    return f"{count.kind} {count.number} times" if count else ""
+    return f"{count.kind} {count.number} time{'' if count.number == 1 else 's'}" if count else ""
 
 
 def _scope(scope: Scope | None) -> str:
@@ -127,7 +127,7 @@ def _window(window: Window | None) -> str:
         return ""
     match window.kind:
         case "within":
-            return f"within {window.amount} {window.unit}s"
+            return f"within {window.amount} {window.unit}{'' if window.amount == 1 else 's'}"
         case "this" | "last":
             return f"{window.kind} {window.unit}"
         case "between":
