@@ -24,6 +24,7 @@ PERSONAL_URLS: Final = frozenset({"unsubscribe_url", "preferences_url", "pixel_u
 CLICK_BASE: Final = "click_base"
 _KEPT = ("mailto:", "tel:", "sms:")
 _HREF = re.compile(r'(<(?!!)[^<>]*?\shref=")([^"]*)(")')
+_HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?").fullmatch
 _CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
 
 
@@ -95,6 +96,8 @@ def checked(url: str, *, place: str, line: int | None = None) -> str:
         raise refuse("names no host; write it in full, as in https://city.example/page")
     if parts.username is not None or parts.password is not None:
         raise refuse("contains a user name before the host; mail programs take that for phishing")
+    if not _HOST(ascii_host.lower()):
+        raise refuse("names a host with characters that no host has")
     netloc = parts.netloc if host.isascii() else parts.netloc.replace(host, ascii_host)
     rest = url.split("//", 1)[1][len(parts.netloc) :]
     return f"{parts.scheme}://{netloc}{quote(rest, safe=_URL_SAFE)}"

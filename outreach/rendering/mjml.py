@@ -13,6 +13,7 @@ import subprocess
 import sys
 from functools import lru_cache
 from html import unescape
+from pathlib import Path
 
 from outreach.rendering.errors import TemplateError, did_you_mean
 from outreach.rendering.links import is_ours
@@ -32,6 +33,11 @@ _ADDRESSES = frozenset({"href", "src"})
 _TAG = re.compile(r"<!--(.*?)-->|<(/?)([A-Za-z][\w:-]*)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>|<", re.DOTALL)
 _ATTRIBUTE = re.compile(r"\s*([^\s=\"'/]+)(?:\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s\"']+))?|\s*/\s*$")
 _TROUBLE = re.compile(r"[\"'\\<>]|[^\x20-\x7e]")
+
+
+# By its path, and with neither this folder nor the current one searched for modules (-P): this module is called mjml
+# like the engine, and a workspace may hold files of any name.
+_WORKER = str(Path(__file__).with_name("mjml_worker.py"))
 
 
 def prepared(source: str, *, placeholders: Placeholders, place: str) -> str:
@@ -151,8 +157,8 @@ def cured(value: str) -> str:
 def compiled(source: str, *, place: str) -> str:
     """HTML of a prepared MJML source, CSS inlined. TemplateError when the engine refuses, crashes or takes too long."""
     try:
-        result = subprocess.run(
-            [sys.executable, "-m", "outreach.rendering.mjml_worker"],
+        result = subprocess.run(  # noqa: S603  # our own file, by our own interpreter
+            [sys.executable, "-P", _WORKER],
             input=source.encode(),
             capture_output=True,
             timeout=DEADLINE_SECONDS,

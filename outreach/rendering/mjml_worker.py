@@ -1,6 +1,6 @@
 """MJML in, HTML out, in a process of its own: the Rust engines end the whole process on some inputs.
 
-Run as `python -m outreach.rendering.mjml_worker`; MJML on standard input, HTML on standard output. Exits 1 with one
+Run as `python -P mjml_worker.py`; MJML on standard input, HTML on standard output. Exits 1 with one
 line on standard error when the engine refuses. Reads no file and opens no connection.
 """
 

@@ -165,6 +165,21 @@ def test_the_campaigns_own_words_can_be_used_anywhere(compiled, ada):
     assert text.startswith("From City of Example.")
 
 
+def test_conditions_in_subject_and_preheader(compiled, ada):
+    line = "{% if renter %}Renters & owners{% else %}Owners{% endif %}"
+    subject, html, _ = render_preview(compiled(subject=line, preheader=f"For {line}"), ada)
+    assert subject == "Renters & owners"
+    assert "<title>Renters &amp; owners</title>" in html
+    assert ">For Renters &amp; owners<" in html
+
+
+def test_a_layout_with_links_in_other_quotes_is_refused_with_the_remedy(compiled):
+    text = "<mj-text><a href='https://a.example'>a</a></mj-text>{{ body }}"
+    layout = f"<mjml><mj-body><mj-section><mj-column>{text}</mj-column></mj-section></mj-body></mjml>"
+    with pytest.raises(TemplateError, match="double quotes"):
+        compiled(layout=layout)
+
+
 def test_a_campaign_as_complicated_as_allowed_compiles(compiled, ada):
     body = "".join(f"{{% if district == {n} or renter %}}\n\n{n}\n\n" for n in range(10)) + "{% endif %}\n\n" * 10
     assert render_preview(compiled(body=body), ada)[2].startswith("0\n\n1\n\n")
