@@ -105,6 +105,7 @@ class Spool:
         self._rows: list[tuple[int, Hit]] = []
         self._waiting: list[Done] = []
         self._in_flight: _Batch | None = None
+        self._watch: asyncio.TimerHandle | None = None
         self._stalled = False
         self._closing = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -175,7 +176,7 @@ class Spool:
         batch = self._in_flight = _Batch(self._rows, self._waiting)
         self._rows, self._waiting = [], []
         self._work.put(batch)
-        self._running_loop().call_later(STALL_SECONDS, self._look_at, batch)
+        self._watch = self._running_loop().call_later(STALL_SECONDS, self._look_at, batch)
 
     def _look_at(self, batch: _Batch) -> None:
         if batch is self._in_flight:
@@ -189,6 +190,8 @@ class Spool:
 
     def _settle(self, batch: _Batch, durable: bool) -> None:
         self._in_flight, self._stalled, self.healthy = None, False, durable
+        if self._watch is not None:
+            self._watch.cancel()
         self._kick()  # the next sync overlaps with writing these answers
         for done in batch.waiting:
             done(durable)
