@@ -69,21 +69,15 @@ class Composer:
     ) -> None:
         self._compiled, self._campaign_id, self._tokens = compiled, campaign_id, tokens
         self._tracking_url, self._domain = tracking_url.rstrip("/"), domain
-        # Our own addresses are plain by construction; only a very long tracking address needs wrapping.
-        sample = links.click_base(self._tracking_url, tokens.sign(Purpose.CLICK, 0, 0)) + ".gif"
-        self._long_urls = segment(sample) != sample + SOFT
-        if set(sample) & set(" <>"):
-            raise headers.HeaderError(f"the tracking address {tracking_url!r} is no address")
-        headers.checked("List-Unsubscribe", f"<{sample}>")
         headers.address(f"postmaster@{domain}")
+        self._long_urls = self._needs_wrapping()
         self._unsubscribe_mailbox = headers.address(unsubscribe_mailbox) if unsubscribe_mailbox else None
         language, constants = compiled.language, compiled.constants
         self._text = WireTemplate(compiled.text, form=wire.TEXT, language=language, constants=constants)
         self._html = WireTemplate(compiled.html, form=wire.HTML, language=language, constants=constants)
         self._subject = WireTemplate(compiled.subject, form=wire.HEADER, language=language, constants=constants)
         self._wants = self._text.names | self._html.names
-        self._missing = {field: missing(field) for field in compiled.fields}
-        self._fields = tuple(self._missing.items())
+        self._fields = tuple((field, missing(field)) for field in sorted(compiled.fields))
         boundary = f"=_{compiled.hash[:24]}"  # `=_` never occurs in quoted-printable (RFC 2045, section 6.7)
         self._open_text = f"--{boundary}\r\n{_PART.format('plain')}"
         self._open_html = f"\r\n--{boundary}\r\n{_PART.format('html')}"
@@ -95,6 +89,14 @@ class Composer:
             self._seals.append(Seal(signer, names))
             signer = signer.second
         self._clock = _Clock(-1, "")
+
+    def _needs_wrapping(self) -> bool:
+        """Our own addresses are plain by construction; only with a very long tracking address they need wrapping."""
+        sample = links.click_base(self._tracking_url, self._tokens.sign(Purpose.CLICK, 0, 0)) + ".gif"
+        if set(sample) & set(" <>"):
+            raise headers.HeaderError(f"the tracking address {self._tracking_url!r} is no address")
+        headers.checked("List-Unsubscribe", f"<{sample}>")
+        return segment(sample) != sample + SOFT
 
     def _static(self, boundary: str, *, list_id: str, feedback_id: str) -> None:
         """The headers everybody gets alike, written and in canonical form (RFC 6376, 3.4.2)."""
