@@ -161,10 +161,13 @@ def _accepted(report: Report) -> _Timed | None:
     if found is None:
         return None
     half, most = (charts.clock(found.reached(share), found.grid, report.zone) for share in (0.5, 0.9))
+    pace = f"Half of the messages had been accepted by {half}, nine in ten by {most}."
+    if half == most:
+        pace = f"Nine in ten messages had been accepted by {most}."
     step = words.span(found.grid.seconds)
     return _Timed(
         "Accepted",
-        f"Half of the messages had been accepted by {half}, nine in ten by {most}. One column is {step}.",
+        f"{pace} One column is {step}.",
         charts.columns(
             found,
             name="accepted-chart",

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-MOST_STEPS = 36
+FEWEST_STEPS, MOST_STEPS = 12, 36
+"""Fewer would be slabs, more would be hairs."""
 STEPS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800)
 """Widths of a step in seconds; all divide a day, or are whole days."""
 
@@ -61,7 +62,7 @@ class Series:
 
 
 def grid(first: dt.datetime, last: dt.datetime, zone: ZoneInfo) -> Grid:
-    """The finest grid with at most MOST_STEPS steps that holds both moments, on whole steps of the local clock."""
+    """The finest grid of FEWEST_STEPS to MOST_STEPS that holds both moments, on whole steps of the local clock."""
     shift = int((first.astimezone(zone).utcoffset() or dt.timedelta()).total_seconds())
     local_first, local_last = first.timestamp() + shift, last.timestamp() + shift
     seconds = next(
@@ -70,7 +71,7 @@ def grid(first: dt.datetime, last: dt.datetime, zone: ZoneInfo) -> Grid:
     )
     steps = int(local_last // seconds - local_first // seconds) + 1
     start = dt.datetime.fromtimestamp(local_first // seconds * seconds - shift, dt.UTC)
-    return Grid(start, seconds, steps)
+    return Grid(start, seconds, max(FEWEST_STEPS, steps))
 
 
 def series(moments: Iterable[dt.datetime], on: Grid) -> Series:
