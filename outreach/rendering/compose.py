@@ -71,7 +71,9 @@ class Composer:
         self._tracking_url, self._domain = tracking_url.rstrip("/"), domain
         headers.address(f"postmaster@{domain}")
         self._long_urls = self._needs_wrapping()
-        self._unsubscribe_mailbox = headers.address(unsubscribe_mailbox) if unsubscribe_mailbox else None
+        self._leave_by_mail = ""
+        if unsubscribe_mailbox:
+            self._leave_by_mail = f"mailto:{quote(headers.address(unsubscribe_mailbox), safe='@')}?subject="
         language, constants = compiled.language, compiled.constants
         self._text = WireTemplate(compiled.text, form=wire.TEXT, language=language, constants=constants)
         self._html = WireTemplate(compiled.html, form=wire.HTML, language=language, constants=constants)
@@ -177,7 +179,7 @@ class Composer:
         return_path = links.return_path(sign(Purpose.RETURN_PATH, campaign, person), domain=self._domain)
         address = headers.address(recipient.address)
         subject = headers.subject("".join(self._subject.render(dict(values))))
-        to, leave = self._to(recipient.attributes, address), self._leave(unsubscribe, person)
+        to, leave = self._to(recipient.attributes, address), self._leave(unsubscribe)
         head = (
             f"{self._from_line}{headers.line('To', to)}{headers.line('Subject', subject)}"
             f"Date: {clock.date}\r\nMessage-ID: <{message_id}>\r\n{self._static_lines}"
@@ -207,12 +209,11 @@ class Composer:
             return address
         return f"{shown} <{address}>" if shown else address
 
-    def _leave(self, url: str, person: int) -> str:
+    def _leave(self, url: str) -> str:
         """HTTPS first, then mail (RFC 2369, 3.2; RFC 8058, 3.1)."""
-        if self._unsubscribe_mailbox is None:
+        if not self._leave_by_mail:
             return f"<{url}>"
-        token = url.rsplit("/", 1)[1]
-        return f"<{url}>, <mailto:{quote(self._unsubscribe_mailbox, safe='@')}?subject={token}>"
+        return f"<{url}>, <{self._leave_by_mail}{url.rsplit('/', 1)[1]}>"
 
     def _sealed(self, drafts: list[_Draft], seconds: int) -> list[Message]:
         signatures = [""] * len(drafts)

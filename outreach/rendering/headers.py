@@ -42,6 +42,7 @@ def tidy(text: str) -> str:
     return re.sub(r"[ \t]+", " ", text).strip(" ")
 
 
+@lru_cache(maxsize=4096)  # most subjects of a campaign are one of few
 def unstructured(text: str) -> str:
     """A subject or the like, as one logical line of ASCII; encoded words (RFC 2047) where it is not plain."""
     text = tidy(text)
