@@ -136,6 +136,17 @@ def upgrade_main() -> None:
         sa.UniqueConstraint("slot", name=op.f("uq_field_slot")),
     )
     op.create_table(
+        "import_run",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("file", sa.String(length=400), nullable=False),
+        sa.Column("source", sa.String(length=40), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("at", Instant, nullable=False),
+        sa.Column("result", Document, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_import_run")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
         "retry",
         sa.Column("campaign_id", sa.Integer(), nullable=False),
         sa.Column("due_at", Instant, nullable=False),
@@ -235,6 +246,17 @@ def upgrade_main() -> None:
         sa.PrimaryKeyConstraint("subscriber_id", name=op.f("pk_profile")),
     )
     op.create_table(
+        "provenance",
+        sa.Column("subscriber_id", BigId, nullable=False),
+        sa.Column("as_of", Instant, nullable=False),
+        sa.Column("source", sa.String(length=40), nullable=False),
+        sa.Column("dates", Document, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscriber.id"], name=op.f("fk_provenance_subscriber_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("subscriber_id", name=op.f("pk_provenance")),
+    )
+    op.create_table(
         "topic",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
@@ -278,6 +300,7 @@ def upgrade_main() -> None:
         sa.Column("subscriber_id", BigId, nullable=False),
         sa.Column("status", sa.SmallInteger(), nullable=False),
         sa.Column("frequency", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("frequency_at", Instant, nullable=True),
         sa.Column("changed_at", Instant, nullable=False),
         sa.ForeignKeyConstraint(
             ["subscriber_id"], ["subscriber.id"], name=op.f("fk_subscription_subscriber_id"), ondelete="CASCADE"

@@ -1,0 +1,1 @@
+"""From one text file to a sent campaign: definition, audience, plan, approval, sending."""

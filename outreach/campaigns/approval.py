@@ -1,0 +1,109 @@
+"""Approval binds a person to a plan's hash; drift since then makes `send` refuse."""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from outreach.campaigns.compiling import compile_all
+from outreach.campaigns.definition import load
+from outreach.campaigns.plan import plan_hash, sending_domain
+from outreach.errors import ApprovalMissing, Blocked, OutreachError
+from outreach.rendering.message import CompiledMessage
+from outreach.settings import Settings
+from outreach.store import campaigns, deliveries
+from outreach.store.campaigns import Campaign, Status
+from outreach.store.database import Store
+
+
+def approve(store: Store, name: str, *, by: str, now: dt.datetime) -> Campaign:
+    """Record that `by` approved a plan as it stands. The shell's user is recorded beside the name."""
+    who = f"{by} (shell user {getpass.getuser()})"
+    with store.write() as connection:
+        campaign = campaigns.find(connection, name)
+        refuse_drift(connection, campaign)
+        if not campaigns.set_status(
+            connection, campaign.id, Status.APPROVED, only_from=(Status.PLANNED,), approved_at=now, approved_by=who
+        ):
+            raise Blocked(f"{campaign.name} is already {campaign.status}; only a fresh plan can be approved")
+        return campaigns.get(connection, campaign.id)
+
+
+def refuse_unapproved(campaign: Campaign) -> None:
+    if campaign.status is Status.PLANNED:
+        raise ApprovalMissing(
+            f"{campaign.name} is not approved; somebody has to run: "
+            f"outreach campaigns approve {campaign.name} --by NAME"
+        )
+
+
+def refuse_drift(connection: Connection, campaign: Campaign) -> None:
+    """Blocked if the plan, a message or a frozen row in the store is not what was planned."""
+    _refuse(campaign, list(_stored_drift(connection, campaign)))
+
+
+def refuse_edits(
+    campaign: Campaign, settings: Settings, *, known_fields: Collection[str], compiled: Mapping[str, str]
+) -> None:
+    """Blocked if the campaign's files, its sender or the tracking address changed since the plan.
+
+    `compiled` maps each planned language to the hash of its planned message.
+    """
+    path = settings.root / str(campaign.plan["file"])
+    if not path.is_file():
+        return  # the plan has all it needs; a file that is gone cannot contradict it
+    try:
+        drift = list(_edits(campaign, settings, path, known_fields=known_fields, compiled=compiled))
+    except OutreachError as error:
+        drift = [f"the campaign file, which no longer compiles: {error}"]
+    _refuse(campaign, drift)
+
+
+def _edits(
+    campaign: Campaign,
+    settings: Settings,
+    path: Path,
+    *,
+    known_fields: Collection[str],
+    compiled: Mapping[str, str],
+) -> Iterator[str]:
+    definitions = load(path, default_language=settings.text("organisation.language"))
+    main = next(iter(definitions.values()))
+    now = {
+        language: message.hash
+        for language, message in compile_all(definitions, settings, known_fields=known_fields).items()
+    }
+    for language in sorted({*now, *compiled}):
+        if now.get(language) != compiled.get(language):
+            yield f"the message in {language}"
+    if main.to != campaign.rule:
+        yield "the rule (`to:`)"
+    sender = f"{main.sender.name} <{main.sender.address}>"
+    if sender != campaign.plan["from"]:
+        yield f"the sender, now {sender}"
+    if sending_domain(settings, main) != campaign.plan["domain"]:
+        yield "the sending domain"
+    if settings.tracking_url != campaign.plan["tracking_url"]:
+        yield "the tracking address"
+
+
+def _stored_drift(connection: Connection, campaign: Campaign) -> Iterator[str]:
+    if plan_hash(campaign.plan) != campaign.plan_hash:
+        yield "the plan itself"
+    for language, document in campaigns.messages(connection, campaign.id).items():
+        if CompiledMessage.from_document(document).hash != campaign.plan["messages"].get(language):
+            yield f"the stored message in {language}"
+    if deliveries.audience_hash(connection, campaign.id) != campaign.plan["audience_hash"]:
+        yield "the frozen audience: somebody was added, removed or given another language by hand"
+
+
+def _refuse(campaign: Campaign, drift: list[str]) -> None:
+    if drift:
+        raise Blocked(
+            f"{campaign.name} is not what was planned any more. Changed: {'; '.join(drift)}. "
+            "Nothing was sent. Plan again, look at it, and have it approved"
+        )

@@ -1,0 +1,167 @@
+"""Sending an approved plan, and pausing, resuming and stopping it.
+
+`send` may be killed and called again, or called twenty times at once: the ledger sees to it that
+everybody gets the message and nobody gets it twice.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from outreach.campaigns.approval import refuse_drift, refuse_edits, refuse_unapproved
+from outreach.errors import Blocked
+from outreach.segmentation.catalogue import load_catalogue
+from outreach.sending.recovery import recover
+from outreach.sending.workers import Orders, Progress
+from outreach.sending.workers import send as hand_over
+from outreach.settings import Settings
+from outreach.store import campaigns, claims, deliveries
+from outreach.store.campaigns import Campaign, Status
+from outreach.store.database import Store
+from outreach.store.deliveries import State
+from outreach.tokens import Purpose, load_keys
+from tracking.links import LinkTable, publish
+
+SENDABLE = (Status.APPROVED, Status.SENDING, Status.PAUSED)
+OVER = (Status.FINISHED, Status.STOPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Where a campaign stands after a run of `send`."""
+
+    campaign: Campaign
+    counts: Counter[State]
+    recovered: Counter[State]
+    """What a crashed earlier run had left open."""
+    next_due: dt.datetime | None
+    """When the next retry is due; None if nothing is left to do."""
+
+
+def check(store: Store, settings: Settings, name: str) -> Campaign:
+    """The campaign, if it may be sent: ApprovalMissing or Blocked otherwise."""
+    with store.read() as connection:
+        campaign = campaigns.find(connection, name)
+        refuse_unapproved(campaign)
+        if campaign.status is Status.APPROVED:
+            refuse_drift(connection, campaign)
+            fields = load_catalogue(connection, segments={}).fields
+            hashes = dict(campaign.plan["messages"])
+    if campaign.status is Status.APPROVED:
+        refuse_edits(campaign, settings, known_fields=fields, compiled=hashes)
+    if campaign.status is Status.STOPPED:
+        raise Blocked(f"{campaign.name} was stopped; it cannot be sent any more. Plan it again")
+    refuse_paused(campaign)
+    return campaign
+
+
+def refuse_paused(campaign: Campaign) -> None:
+    if campaign.status is Status.PAUSED:
+        raise Blocked(
+            f"{campaign.name} is paused: {campaign.pause_reason or 'by hand'}. "
+            f"When that is mended: outreach campaigns resume {campaign.name}"
+        )
+
+
+def send(
+    store: Store, settings: Settings, campaign: Campaign, *, orders: Orders, workers: int, progress: Progress | None
+) -> Sent:
+    """Send what is due now, after settling what a crashed run left; see `check` first."""
+    recovered = recover(store, now=_now())
+    if campaign.status is not Status.FINISHED:
+        _start(store, settings, campaign)
+        if not _too_late(store, campaign):
+            hand_over(orders, workers=workers, progress=progress)
+        _finish(store, campaign.id)
+    return standing(store, campaign.id, recovered=recovered)
+
+
+def standing(store: Store, campaign_id: int, *, recovered: Counter[State] | None = None) -> Sent:
+    """Where a campaign stands right now."""
+    with store.read() as connection:
+        return Sent(
+            campaigns.get(connection, campaign_id),
+            deliveries.counts(connection, campaign_id),
+            Counter() if recovered is None else recovered,
+            claims.remaining(connection, campaign_id).next_due,
+        )
+
+
+def pause(store: Store, name: str, *, reason: str) -> Campaign:
+    return _move(store, name, Status.PAUSED, only_from=(Status.SENDING,), pause_reason=reason)
+
+
+def resume(store: Store, name: str) -> Campaign:
+    """Let a paused campaign be sent again; `send` goes on where it was."""
+    return _move(store, name, Status.SENDING, only_from=(Status.PAUSED,), pause_reason=None)
+
+
+def stop(store: Store, name: str, *, now: dt.datetime) -> tuple[Campaign, int]:
+    """End a campaign for good; returns it and how many people will not get it. What is on the wire ends as it ends."""
+    with store.write() as connection:
+        campaign = campaigns.find(connection, name)
+        if campaign.status in OVER:
+            raise Blocked(f"{campaign.name} is already {campaign.status}")
+        campaigns.set_status(connection, campaign.id, Status.STOPPED, only_from=tuple(Status), finished_at=now)
+        cancelled = deliveries.cancel_waiting(connection, campaign.id, reason="stopped", now=now)
+        return campaigns.get(connection, campaign.id), cancelled
+
+
+def message_ids(campaign: Campaign, people: list[int], *, token_keys: Path) -> list[str]:
+    """The Message-ID that each of these people's message has, as the relay's log shows it."""
+    keys = load_keys(token_keys)
+    domain = campaign.plan["domain"]
+    return [f"<{keys.sign(Purpose.MESSAGE_ID, campaign.id, person)}@{domain}>" for person in people]
+
+
+def _start(store: Store, settings: Settings, campaign: Campaign) -> None:
+    """Publish the links, which must be there before the first mail, then let workers claim."""
+    table = LinkTable(
+        links=tuple(campaign.plan["links"]),
+        topic_id=campaign.topic_id,
+        topic=str(campaign.plan["topic"]),
+        organisation=settings.text("organisation.name"),
+        language=settings.text("organisation.language"),
+    )
+    publish(settings.data / "links", campaign.id, table)
+    with store.write() as connection:
+        campaigns.set_status(connection, campaign.id, Status.SENDING, only_from=(Status.APPROVED,), started_at=_now())
+
+
+def _too_late(store: Store, campaign: Campaign) -> bool:
+    """Late is a decision: past `not_after` nothing leaves any more."""
+    now = _now()
+    if campaign.not_after is None or now <= campaign.not_after:
+        return False
+    with store.write() as connection:
+        deliveries.expire_waiting(connection, campaign.id, now=now)
+    return True
+
+
+def _finish(store: Store, campaign_id: int) -> None:
+    with store.write() as connection:
+        counts = deliveries.counts(connection, campaign_id)
+        if not any(counts[state] for state in State if state.open):
+            campaigns.set_status(
+                connection, campaign_id, Status.FINISHED, only_from=(Status.SENDING,), finished_at=_now()
+            )
+
+
+def _move(
+    store: Store, name: str, status: Status, *, only_from: tuple[Status, ...], pause_reason: str | None
+) -> Campaign:
+    with store.write() as connection:
+        campaign = campaigns.find(connection, name)
+        if not campaigns.set_status(connection, campaign.id, status, only_from=only_from, pause_reason=pause_reason):
+            expected = " or ".join(only_from)
+            raise Blocked(
+                f"{campaign.name} is {campaign.status}; only a campaign that is {expected} can become {status}"
+            )
+        return campaigns.get(connection, campaign.id)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

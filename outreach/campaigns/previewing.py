@@ -1,0 +1,93 @@
+"""Previews: the very message, for sample people of the shapes that break mails, or for one subscriber."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from outreach.campaigns.compiling import compile_all
+from outreach.campaigns.definition import load
+from outreach.campaigns.plan import sending_domain
+from outreach.errors import OutreachError
+from outreach.rendering.compose import Composer
+from outreach.rendering.message import Recipient
+from outreach.rendering.preview import render_preview
+from outreach.segmentation.catalogue import load_catalogue
+from outreach.settings import Settings
+from outreach.store import subscribers
+from outreach.store.database import Store
+from outreach.tokens import load_keys
+
+SAMPLE_ADDRESS = "sample@example.com"
+
+SAMPLES: dict[str, dict[str, object]] = {
+    "typical": {"first_name": "Ada", "last_name": "Haddad", "district": "3", "zip": "95814", "language": "en"},
+    "long-name": {
+        "first_name": "Wilhelmina-Bartholomea Konstantinopolitanska",
+        "last_name": "von Hohenzollern-Sigmaringen-Featherstonehaugh",
+        "district": "3",
+        "zip": "95814",
+        "language": "en",
+    },
+    "nothing-known": {},
+    "right-to-left": {"first_name": "مريم", "last_name": "الحداد", "district": "4", "zip": "95815", "language": "ar"},
+    "awkward": {"first_name": 'D’Arcy 🦆 "Bo"', "last_name": "O'Neill <b>", "district": "7", "zip": "95811"},
+}
+"""Made-up people, from the plain one to the ones that break mails."""
+
+
+def preview_campaign(
+    store: Store,
+    settings: Settings,
+    path: Path,
+    *,
+    address: str | None,
+    out: Path,
+    token_keys: Path,
+    now: dt.datetime,
+) -> list[Path]:
+    """Write .html, .txt and .eml for each person and language; returns the files. Nothing is sent or tracked."""
+    with store.read() as connection:
+        fields = load_catalogue(connection, segments={}).fields
+        people = SAMPLES if address is None else {"subscriber": _attributes(connection, address)}
+    definitions = load(path, default_language=settings.text("organisation.language"))
+    written: list[Path] = []
+    shown = address or SAMPLE_ADDRESS
+    out.mkdir(parents=True, exist_ok=True)
+    for language, compiled in compile_all(definitions, settings, known_fields=fields).items():
+        domain = sending_domain(settings, definitions[language])
+        composer = Composer(
+            compiled,
+            campaign_id=0,
+            tokens=load_keys(token_keys),
+            tracking_url=settings.tracking_url,
+            domain=domain,
+            list_id=f"preview <preview.{domain}>",
+            feedback_id="preview:preview:preview:preview",
+            unsubscribe_mailbox=None,
+            signer=None,
+        )
+        for who, attributes in people.items():
+            recipient = Recipient(0, shown, {"email": shown, **attributes})
+            stem = out / f"{definitions[language].name}.{language}.{who}"
+            try:
+                _subject, html, text = render_preview(compiled, recipient)
+                data = composer.compose(recipient, now=now).data
+            except OutreachError as error:
+                stem.with_name(stem.name + ".error.txt").write_text(f"{error}\n", "utf-8")
+                written.append(stem.with_name(stem.name + ".error.txt"))
+                continue
+            for suffix, content in ((".html", html.encode()), (".txt", text.encode()), (".eml", data)):
+                file = stem.with_name(stem.name + suffix)
+                file.write_bytes(content)
+                written.append(file)
+    return written
+
+
+def _attributes(connection: Connection, address: str) -> dict[str, object]:
+    found = subscribers.find(connection, address)
+    if found is None:
+        raise OutreachError(f"no subscriber has the address {address}; leave out --as to see sample people")
+    return {**found.attributes, "language": found.locale, "joined": found.joined_at}

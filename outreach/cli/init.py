@@ -1,0 +1,121 @@
+"""`outreach init`: a workspace that works as it is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from outreach.errors import UsageError
+from outreach.rendering import dkim
+from outreach.settings import FILE, load_settings
+from outreach.store import migrations
+from outreach.store.database import Store
+from outreach.tokens import new_key_line
+
+SETTINGS = """\
+# The settings of this workspace. OUTREACH_SECTION_KEY in the environment wins over a line here;
+# put passwords there (OUTREACH_RELAY_URL), never into this file. `outreach config show` lists everything.
+
+[organisation]
+name = "{name}"
+address = "1 Main Street, 12345 {name}"   # the postal address at the foot of every mail
+language = "en"
+timezone = "{timezone}"
+
+[relay]
+url = "{relay}"        # the mail server that speaks to the world
+connections = {connections}
+
+[tracking]
+url = "{tracking}"     # the public address of `outreach track`
+
+[mail]
+domain = "{domain}"    # signs the mail and receives its bounces
+{policy}"""
+
+WELCOME = """\
+---
+subject: Welcome{{% if first_name %}}, {{{{ first_name }}}}{{% endif %}}
+to: everyone
+topic: City news
+from: {name} <news@{domain}>
+preheader: What you can hear from us, and how to choose
+---
+Hello {{{{ first_name | default("neighbour") }}}},
+
+thank you for subscribing to **City news**. You will hear from us about once a month.
+
+**[See what the city is working on](https://{domain}/news)**
+
+You can leave with one click, at the foot of every mail.
+"""
+
+SEGMENT = """\
+# People in district 3 whose language is Spanish. Try: outreach segments count district-3-spanish
+district is "3" and language is "es"
+"""
+
+IGNORED = "data/\nkeys/\n"
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--name", default="City of Example", show_default=True, help="The organisation's name.")
+@click.option("--domain", default="city.example", show_default=True, help="The domain that mail comes from.")
+def init(folder: Path, name: str, domain: str) -> None:
+    """Make a workspace in FOLDER: settings, keys, a first campaign, an empty database."""
+    make_workspace(folder, name=name, domain=domain)
+    click.echo(
+        f"{folder} is ready.\n\n"
+        f"  cd {folder}\n"
+        "  outreach subscribers import FILE.csv       bring people in\n"
+        "  outreach segments count 'topic is \"…\"'     how many would a rule reach?\n"
+        "  outreach campaigns plan campaigns/welcome.md\n\n"
+        f"Before the first real mail: set the relay in {FILE}, and publish this DNS record:\n\n"
+        f'  outreach._domainkey.{domain}. TXT "{dkim.dns_record((folder / "keys" / "dkim.pem").read_bytes())}"'
+    )
+
+
+def make_workspace(
+    folder: Path,
+    *,
+    name: str,
+    domain: str,
+    timezone: str = "UTC",
+    relay: str = "smtp://127.0.0.1:25",
+    tracking: str = "http://127.0.0.1:8400",
+    connections: int = 10,
+    policy: str = "",
+) -> None:
+    """Write everything a new workspace needs. Refuses (UsageError) a folder that already is one."""
+    if (folder / FILE).exists():
+        raise UsageError(f"{folder} already is a workspace; nothing was changed")
+    for part in ("senders", "topics", "segments", "templates", "campaigns", "data", "keys"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    values = {"name": name, "domain": domain, "timezone": timezone, "relay": relay, "tracking": tracking}
+    files = {
+        "campaigns/welcome.md": WELCOME.format(name=name, domain=domain),
+        "segments/district-3-spanish.segment": SEGMENT,
+        ".gitignore": IGNORED,
+    }
+    for path, text in files.items():
+        (folder / path).write_text(text, "utf-8")
+    _write_secret(folder / "keys" / "tokens", new_key_line(1).encode("ascii"))
+    _write_secret(folder / "keys" / "dkim.pem", dkim.new_key())
+    # Last, so that a folder with settings in it is a whole workspace.
+    (folder / FILE).write_text(SETTINGS.format(**values, connections=connections, policy=policy), "utf-8")
+    store = Store.open(load_settings(folder).database_url)
+    migrations.upgrade(store)
+    store.close()
+
+
+def _write_secret(path: Path, content: bytes) -> None:
+    """A file only its owner can read; one that exists already is kept, for old mail depends on it."""
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
