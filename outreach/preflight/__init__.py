@@ -1,0 +1,1 @@
+"""The gate before a campaign is planned: one module for each check. Its checks come with the campaigns issue."""
