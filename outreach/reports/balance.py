@@ -18,9 +18,9 @@ from outreach.store.deliveries import State
 from outreach.store.tables import campaign, delivery
 
 MOST_REASONS = 8
-_EXPLAINED = (State.BOUNCED, State.QUARANTINED, State.SUPPRESSED, State.EXCLUDED)
+_EXPLAINED = (State.BOUNCED, State.QUARANTINED, State.SUPPRESSED, State.EXCLUDED, State.EXPIRED)
 _CODE = re.compile(r"\b[245]\.(\d{1,3})\.(\d{1,3})\b")
-_BOUNCES = (  # RFC 3463 section 3: the subject and detail of an enhanced status code
+_REPLIES = (  # RFC 3463 section 3: the subject and detail of an enhanced status code
     (re.compile(r"1\.(1|2|3|10)"), "no such address"),
     (re.compile(r"1\.6|2\.1"), "mailbox closed or moved"),
     (re.compile(r"2\.2"), "mailbox full"),
@@ -98,7 +98,7 @@ def balance(connection: Connection, campaign_id: int) -> Balance:
     )
     for number, text, count in explained:
         state = State(number)
-        reasons[state][_bounce(text or "") if state is State.BOUNCED else plain(text or "no reason given")] += count
+        reasons[state][_why(state, text or "")] += count
     return Balance(
         plain(name),
         frozen,
@@ -107,13 +107,20 @@ def balance(connection: Connection, campaign_id: int) -> Balance:
     )
 
 
-def _bounce(reply: str) -> str:
+def _why(state: State, text: str) -> str:
+    # An expired message was put off by a server, or nobody tried it in time: only the first left a code.
+    if state is State.BOUNCED or (state is State.EXPIRED and _CODE.search(text)):
+        return _reply(text)
+    return plain(text or "no reason given")
+
+
+def _reply(reply: str) -> str:
     """A server's refusal in a few words; servers word the same refusal in a thousand ways."""
     found = _CODE.search(reply)
     if found is None:
         return "another reason"
     code = f"{int(found[1])}.{int(found[2])}"
-    return next((words for pattern, words in _BOUNCES if pattern.fullmatch(code)), "another reason")
+    return next((words for pattern, words in _REPLIES if pattern.fullmatch(code)), "another reason")
 
 
 def _commonest(found: Counter[str]) -> tuple[Reason, ...]:

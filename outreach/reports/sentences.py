@@ -27,7 +27,7 @@ STATE_MEANINGS = {
     State.QUARANTINED: "the message could not be written for this person",
     State.SUPPRESSED: "on the list of addresses we do not write to",
     State.EXCLUDED: "left out since the plan: unsubscribed, erased or over a limit",
-    State.EXPIRED: "not sent before the campaign's last moment",
+    State.EXPIRED: "not taken by the receiving server before the time or the tries ran out",
     State.CANCELLED: "not sent because the campaign was stopped",
     State.IN_DOUBT: "handed over, but the answer was lost: it may have arrived",
 }
@@ -85,7 +85,7 @@ def _arrived(report: Report) -> str:
             (State.SUPPRESSED, "was held back by the suppression list", "were held back by the suppression list"),
             (State.EXCLUDED, "was left out after the plan", "were left out after the plan"),
             (State.QUARANTINED, "could not be written", "could not be written"),
-            (State.EXPIRED, "came too late to be sent", "came too late to be sent"),
+            (State.EXPIRED, "expired", "expired"),
             (State.CANCELLED, "was cancelled", "were cancelled"),
             (State.IN_DOUBT, "is in doubt", "are in doubt"),
         )

@@ -53,6 +53,18 @@ def test_a_refusal_in_a_few_words(store: Store, sweeping: tuple, reply: str, wor
         assert balance(connection, 1).reasons[State.BOUNCED] == (Reason(words, 26),)
 
 
+def test_an_expired_message_was_put_off_or_never_tried(store: Store, sweeping: tuple) -> None:
+    with store.write() as connection:
+        for reply, person in (("452 4.2.2 this mailbox is full", 1), ("past its last moment", 2)):
+            connection.execute(
+                update(delivery)
+                .where(delivery.c.subscriber_id == person)
+                .values(state=State.EXPIRED.value, reason=reply)
+            )
+        reasons = balance(connection, 1).reasons[State.EXPIRED]
+    assert reasons == (Reason("mailbox full", 1), Reason("past its last moment", 1))
+
+
 @pytest.mark.parametrize("wrong", ["lost", "invented"])
 def test_one_person_too_many_or_too_few_is_an_error(
     store: Store, sweeping: tuple[Campaign, object], wrong: str
