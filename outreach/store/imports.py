@@ -11,12 +11,12 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, case, exists, func, insert, literal, or_, select, text, update
 
 from outreach.store import tables
-from outreach.store.dialects import to_ms
 from outreach.store.staging import FREQUENCIES, Stage, dump
 
 _AT_ONCE: Final = 5_000
@@ -63,10 +63,10 @@ class Difference:
     duplicates: int
 
 
-def compare(stage: Stage, topic_ids: Sequence[int], *, fold: FoldPerson) -> Difference:
-    """What the import would do. `topic_ids` are those of the staged topics, by their numbers from 0."""
+def compare(stage: Stage, topic_ids: Sequence[int], *, system: str, fold: FoldPerson) -> Difference:
+    """What an import from `system` would do. `topic_ids` are those of the staged topics, by their numbers from 0."""
     _gather_people(stage)
-    _fold_people(stage, fold)
+    _fold_people(stage, system, fold)
     _gather_subscriptions(stage, topic_ids)
     return _count(stage)
 
@@ -103,10 +103,10 @@ def _new_id(stage: Stage, order: ColumnElement[str]) -> ColumnElement[int]:
     return literal(highest) + func.row_number().over(order_by=order)
 
 
-def _fold_people(stage: Stage, fold: FoldPerson) -> None:
+def _fold_people(stage: Stage, system: str, fold: FoldPerson) -> None:
     """Work out those with several rows and those known already, and note whether anything about them changes."""
     batch: list[tuple[Any, ...]] = []
-    for person_id, held, rows in _people_to_fold(stage):
+    for person_id, held, rows in _people_to_fold(stage, system):
         after, slots = fold(held, rows)
         changed = held is None or (after.attributes, after.locale, after.joined) != (
             held.attributes,
@@ -125,7 +125,7 @@ def _fold_people(stage: Stage, fold: FoldPerson) -> None:
     stage.connection.execute(update(stage.person).where(stage.person.c.id.in_(changed_ids)).values(changed=1))
 
 
-def _people_to_fold(stage: Stage) -> Iterator[tuple[int, Held | None, list[Staged]]]:
+def _people_to_fold(stage: Stage, system: str) -> Iterator[tuple[int, Held | None, list[Staged]]]:
     row, person = stage.row, stage.person
     known, profile, provenance = tables.subscriber, tables.profile, tables.provenance
     query = (
@@ -136,12 +136,12 @@ def _people_to_fold(stage: Stage) -> Iterator[tuple[int, Held | None, list[Stage
             row.c.locale,
             row.c.joined,
             row.c.at,
-            known.c.attributes.label("held"),
-            known.c.created_at,
+            stage.json_text(known.c.attributes).label("held"),
             profile.c.locale.label("held_locale"),
-            profile.c.joined_at,
-            provenance.c.as_of,
-            provenance.c.source,
+            stage.milliseconds(profile.c.joined_at).label("held_joined"),
+            # Without a note of their age, values are as old as the person's row.
+            stage.milliseconds(func.coalesce(provenance.c.as_of, known.c.created_at)).label("as_of"),
+            func.coalesce(provenance.c.source, "").label("source"),
             provenance.c.dates,
         )
         .select_from(
@@ -154,10 +154,22 @@ def _people_to_fold(stage: Stage) -> Iterator[tuple[int, Held | None, list[Stage
         .order_by(person.c.address, row.c.number)
     )
     result = stage.connection.execute(query.execution_options(yield_per=_AT_ONCE))
-    for person_id, rows in groupby(result, key=lambda found: found.id):
+    for person_id, rows in groupby(result, key=attrgetter("id")):
         group = list(rows)
+        if len(group) == 1 and _says_nothing_new(group[0], system):
+            continue
         staged = [Staged(json.loads(found.attributes), found.locale, found.joined, found.at) for found in group]
         yield person_id, _held(group[0]) if group[0].known else None, staged
+
+
+def _says_nothing_new(found: Any, system: str) -> bool:
+    """The row says, letter for letter, what we hold from the same system of the same date: most of a monthly export."""
+    return (
+        found.attributes == found.held
+        and (found.at, system, found.locale, found.joined)
+        == (found.as_of, found.source, found.held_locale, found.held_joined)
+        and not found.dates
+    )
 
 
 def _gather_subscriptions(stage: Stage, topic_ids: Sequence[int]) -> None:
@@ -229,8 +241,5 @@ def _count(stage: Stage) -> Difference:
 
 
 def _held(found: Any) -> Held:
-    joined = to_ms(found.joined_at) if found.joined_at else None
     dates = {field: (at, source) for field, (at, source) in (found.dates or {}).items()}
-    # Without a note of their age, values are as old as the person's row.
-    as_of, source = (found.as_of, found.source) if found.as_of else (found.created_at, "")
-    return Held(found.held, found.held_locale, joined, to_ms(as_of), source, dates)
+    return Held(json.loads(found.held), found.held_locale, found.held_joined, found.as_of, found.source, dates)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
@@ -82,9 +83,8 @@ def frequency_code(at: int, frequency: int) -> int:
     return max(at, 0) * FREQUENCIES + frequency
 
 
-def dump(value: Mapping[str, Any]) -> str:
-    """JSON as the staging tables hold it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""JSON as the staging tables hold it. One encoder for all: json.dumps would make one for each row."""
 
 
 @contextmanager
@@ -111,65 +111,11 @@ class Stage:
         self.slots = tuple(slots)
         self.applied = False
         self._wishes = 0
-        meta = MetaData()
-        self.row = _table(
-            "staged_row",
-            meta,
-            Column("number", Integer, primary_key=True, autoincrement=False),
-            Column("address", Text, nullable=False),
-            *_said(),
-            Column("suppress", BigInteger),
-            *_slotted(self.slots),
-        )
-        self.wish = _table(
-            "staged_wish",
-            meta,
-            Column("number", Integer, primary_key=True, autoincrement=False),
-            Column("address", Text, nullable=False),
-            Column("topic", Integer, nullable=False),
-            Column("at", BigInteger, nullable=False),
-            Column("frequency", BigInteger),
-            Column("evidence", Text, nullable=False),
-        )
-        self.topic = _table(
-            "staged_topic",
-            meta,
-            Column("number", Integer, primary_key=True, autoincrement=False),
-            Column("topic_id", Integer, nullable=False),
-        )
-        self.person = _table(
-            "staged_person",
-            meta,
-            Column("address", Text, primary_key=True),
-            Column("id", BigInteger, nullable=False),
-            Column("number", Integer, nullable=False),  # of the first row
-            Column("rows", Integer, nullable=False),
-            Column("known", SmallInteger, nullable=False),
-            Column("changed", SmallInteger, nullable=False),
-            Column("suppress", BigInteger),
-            sqlite_with_rowid=False,
-        )
-        self.folded = _table(
-            "staged_folded",
-            meta,
-            Column("id", BigInteger, primary_key=True, autoincrement=False),
-            *_said(),
-            Column("source", Text, nullable=False),
-            Column("dates", Text),
-            Column("changed", SmallInteger, nullable=False),
-            *_slotted(self.slots),
-        )
-        self.subscription = _table(
-            "staged_subscription",
-            meta,
-            Column("topic_id", Integer, primary_key=True, autoincrement=False),
-            Column("subscriber_id", BigInteger, primary_key=True, autoincrement=False),
-            Column("at", BigInteger, nullable=False),
-            Column("frequency", BigInteger),
-            Column("wish", Integer, nullable=False),
-            sqlite_with_rowid=False,
-        )
-        meta.create_all(connection, checkfirst=False)
+        made = _tables(self.slots)
+        self.row, self.wish, self.topic = made["staged_row"], made["staged_wish"], made["staged_topic"]
+        self.person, self.folded = made["staged_person"], made["staged_folded"]
+        self.subscription = made["staged_subscription"]
+        made["staged_row"].metadata.create_all(connection, checkfirst=False)
         connection.commit()
 
     def add(self, rows: Sequence[Row], wishes: Sequence[WishRow]) -> None:
@@ -225,9 +171,19 @@ class Stage:
             return type_coerce(milliseconds, Instant)
         return type_coerce(func.to_timestamp(milliseconds / literal(1000.0, Float)), Instant)
 
+    def milliseconds(self, moment: ColumnElement[Any]) -> ColumnElement[Any]:
+        """A stored moment as a number, without the cost of making a datetime of it."""
+        if self.is_sqlite:
+            return type_coerce(moment, BigInteger)
+        return cast(func.extract("epoch", moment) * 1000, BigInteger)
+
     def document(self, json_text: ColumnElement[Any]) -> ColumnElement[Any]:
         # CAST AS JSON would turn the text into a number in SQLite.
         return type_coerce(json_text, Document) if self.is_sqlite else cast(json_text, postgresql.JSONB)
+
+    def json_text(self, document: ColumnElement[Any]) -> ColumnElement[str]:
+        """A stored document as it is written, not read."""
+        return type_coerce(document, Text) if self.is_sqlite else cast(document, Text)
 
     def lesser(self, one: ColumnElement[int], other: ColumnElement[int]) -> ColumnElement[int]:
         return func.min(one, other) if self.is_sqlite else func.least(one, other)
@@ -235,6 +191,70 @@ class Stage:
     def analyze(self, table: Table) -> None:
         if not self.is_sqlite:  # PostgreSQL never looks at temporary tables by itself
             self.connection.execute(text(f"ANALYZE {table.name}"))
+
+
+@lru_cache(maxsize=8)
+def _tables(slots: tuple[str, ...]) -> Mapping[str, Table]:
+    """The staging tables by name. Made once for the slots in use, so that SQLAlchemy knows their statements again."""
+    meta = MetaData()
+    _table(
+        "staged_row",
+        meta,
+        Column("number", Integer, primary_key=True, autoincrement=False),
+        Column("address", Text, nullable=False),
+        *_said(),
+        Column("suppress", BigInteger),
+        *_slotted(slots),
+    )
+    _table(
+        "staged_wish",
+        meta,
+        Column("number", Integer, primary_key=True, autoincrement=False),
+        Column("address", Text, nullable=False),
+        Column("topic", Integer, nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("frequency", BigInteger),
+        Column("evidence", Text, nullable=False),
+    )
+    _table(
+        "staged_topic",
+        meta,
+        Column("number", Integer, primary_key=True, autoincrement=False),
+        Column("topic_id", Integer, nullable=False),
+    )
+    _table(
+        "staged_person",
+        meta,
+        Column("address", Text, primary_key=True),
+        Column("id", BigInteger, nullable=False),
+        Column("number", Integer, nullable=False),  # of the first row
+        Column("rows", Integer, nullable=False),
+        Column("known", SmallInteger, nullable=False),
+        Column("changed", SmallInteger, nullable=False),
+        Column("suppress", BigInteger),
+        sqlite_with_rowid=False,
+    )
+    _table(
+        "staged_folded",
+        meta,
+        Column("id", BigInteger, primary_key=True, autoincrement=False),
+        *_said(),
+        Column("source", Text, nullable=False),
+        Column("dates", Text),
+        Column("changed", SmallInteger, nullable=False),
+        *_slotted(slots),
+    )
+    _table(
+        "staged_subscription",
+        meta,
+        Column("topic_id", Integer, primary_key=True, autoincrement=False),
+        Column("subscriber_id", BigInteger, primary_key=True, autoincrement=False),
+        Column("at", BigInteger, nullable=False),
+        Column("frequency", BigInteger),
+        Column("wish", Integer, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    return meta.tables
 
 
 def _table(name: str, meta: MetaData, *columns: Column[Any], **options: Any) -> Table:

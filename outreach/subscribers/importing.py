@@ -127,7 +127,7 @@ def _merge(
     with stage.merging():
         topic_ids = store_topics.ensure(stage.connection, staging.topics)
         fold = fold_person(system, Fold(options.trusted), read_slots)
-        found = compare(stage, topic_ids, fold=fold)
+        found = compare(stage, topic_ids, system=system, fold=fold)
         result = Result(
             rows=staging.rows,
             rejected=staging.rejects.count,
@@ -165,7 +165,7 @@ class _Staging:
         self.types: dict[str, str] = {}
         """Attributes that occurred, and their types."""
         self._read_slots = read_slots
-        self._file = table.path.name
+        self._evidence = dump({"file": table.path.name})[:-1] + ',"row":'
         self._topics: dict[str, int] = {}
         self._names: list[str] = []
         self._topic = options.topic
@@ -207,15 +207,15 @@ class _Staging:
                 self._read_slots(found.attributes),
             )
         )
-        for name, value in found.attributes.items():
-            if name not in self.types:
-                self.types[name] = _type_of(value)
+        if not self.types.keys() >= found.attributes.keys():
+            self.types = {name: _type_of(value) for name, value in found.attributes.items()} | self.types
         self._take_wishes(number, found)
 
     def _take_wishes(self, number: int, found: Person) -> None:
         if not found.wishes and not self._topic:
             return
-        evidence = dump({"file": self._file, "row": number, **found.evidence})
+        evidence = f"{self._evidence}{number}"
+        evidence += f",{dump(found.evidence)[1:]}" if found.evidence else "}"
         for topic, at, frequency in found.wishes:
             code = None if frequency is None else frequency_code(at, frequency)
             self._wish_batch.append(WishRow(found.address, self._topic_number(topic), at, code, evidence))

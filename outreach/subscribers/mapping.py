@@ -89,10 +89,19 @@ class Mapping:
         self.columns = tuple(columns)
         self._default_at = default_at
         self._moment = values.moment(day_first=day_first)
+        width = len(columns)
         at = {column.target: index for index, column in enumerate(columns)}
-        self._email = at[Role.EMAIL]
-        self._at = at
-        self._kind = at.get(Role.KIND)
+        # A role no column has is read from the empty cell behind the row's last: one look-up, no question.
+        self._email, self._kind, self._status = (at.get(role, width) for role in (Role.EMAIL, Role.KIND, Role.STATUS))
+        self._name, self._packed, self._language = (
+            at.get(role, width) for role in (Role.NAME, Role.ATTRIBUTES, Role.LANGUAGE)
+        )
+        self._topics, self._topic, self._frequency = (
+            at.get(role, width) for role in (Role.TOPICS, Role.TOPIC, Role.FREQUENCY)
+        )
+        self._joined, self._topic_date = at.get(Role.JOINED, width), at.get(Role.TOPIC_DATE, width)
+        self._opt_out, self._opt_out_date = at.get(Role.OPT_OUT, width), at.get(Role.OPT_OUT_DATE, width)
+        self._evident = [(role.value, at[role]) for role in (Role.ORIGIN, Role.CONFIRMED) if role in at]
         self._dated = any(role in at for role in _DATES)
         self._date_cells = [at[role] for role in (*_DATES, Role.CONFIRMED, Role.JOINED) if role in at]
         # Cells that may forbid us to write: a row that ends before them cannot be trusted.
@@ -102,44 +111,43 @@ class Mapping:
             for index, column in enumerate(columns)
             if column.target not in set(Role)
         ]
-        self._types = types
+        self._types = tuple(types.items())
 
     def __call__(self, cells: Cells) -> Person | Rejected:
         if len(cells) != len(self.columns) and (rejected := self._misshapen(cells)):
             return rejected
         written = cells[self._email] if self._email < len(cells) else ""
-        if self._kind is not None and folded(kind := cells[self._kind]) not in ("", "email", "e_mail"):
+        filled = [cell.strip() for cell in cells]
+        filled.extend([""] * (len(self.columns) + 1 - len(cells)))
+        if (kind := filled[self._kind]) and folded(kind) not in ("email", "e_mail"):
             return Rejected(self.columns[self._email].header, written, f"a subscription by {kind}, not by e-mail")
         try:
             address = normalise(written)
         except BadAddress as error:
             return Rejected(self.columns[self._email].header, written, _without_address(cells, str(error)))
-        cells = [cell.strip() for cell in cells]
-        cells += [""] * (len(self.columns) - len(cells))
-        return self._person(address, cells)
+        return self._person(address, filled)
 
     def _person(self, address: str, cells: Cells) -> Person | Rejected:
-        joined = self._date(cells, Role.JOINED) or self._date(cells, Role.TOPIC_DATE)
-        at = self._dated_at(cells)
         suppress = self._forbidden(cells)
         attributes: dict[str, Value] = {}
         for index, name, convert in self._fields:
             if (cell := cells[index]) and (value := convert(cell)) is not None:
                 attributes[name] = value
-        locale = values.language(self._cell(cells, Role.LANGUAGE))
-        if name := self._cell(cells, Role.NAME):
+        locale = values.language(cells[self._language])
+        if name := cells[self._name]:
             first, last = values.full_name(name)
             attributes |= {k: v for k, v in (("first_name", first), ("last_name", last)) if v and k not in attributes}
-        if packed := self._cell(cells, Role.ATTRIBUTES):
-            more = self._unpacked(packed)
+        if packed := cells[self._packed]:
+            more = _unpack(packed, self._types)
             if more is None and suppress is None:
-                header = self.columns[self._at[Role.ATTRIBUTES]].header
-                return Rejected(header, packed, "the attributes are not a JSON object")
+                return Rejected(self.columns[self._packed].header, packed, "the attributes are not a JSON object")
             for name, value in more or ():
                 if name == Role.LANGUAGE:
                     locale = locale or values.language(str(value))
                 elif name not in attributes:
                     attributes[name] = value
+        at = self._dated_at(cells)
+        joined = self._moment(cells[self._joined]) or self._moment(cells[self._topic_date])
         return Person(
             address,
             attributes,
@@ -148,8 +156,8 @@ class Mapping:
             at,
             () if suppress and self.system.suppresses else self._wishes(cells, joined or at or self._default_at),
             suppress,
-            self._date(cells, Role.OPT_OUT_DATE) or at or self._default_at,
-            self._evidence(cells),
+            (suppress and self._moment(cells[self._opt_out_date])) or at or self._default_at,
+            {role: cell for role, index in self._evident if (cell := cells[index])},
         )
 
     def _misshapen(self, cells: Cells) -> Rejected | None:
@@ -167,13 +175,6 @@ class Mapping:
             return None
         return Rejected("", ", ".join(cells), f"{wrong}: a value holds a delimiter that is not in quotation marks")
 
-    def _cell(self, cells: Cells, role: Role) -> str:
-        index = self._at.get(role)
-        return cells[index] if index is not None else ""
-
-    def _date(self, cells: Cells, role: Role) -> int | None:
-        return self._moment(cell) if (cell := self._cell(cells, role)) else None
-
     def _dated_at(self, cells: Cells) -> int:
         if not self._dated:
             return self._default_at
@@ -185,26 +186,22 @@ class Mapping:
     def _forbidden(self, cells: Cells) -> Reason | None:
         if self.system.suppresses:
             return self.system.suppresses
-        if (opt_out := self._cell(cells, Role.OPT_OUT)) and values.yes_no(opt_out) is not False:
+        if opt_out := cells[self._opt_out]:
+            if values.yes_no(opt_out) is not False:
+                return Reason.UNSUBSCRIBE
+        elif cells[self._opt_out_date]:
             return Reason.UNSUBSCRIBE
-        if Role.OPT_OUT not in self._at and self._cell(cells, Role.OPT_OUT_DATE):
-            return Reason.UNSUBSCRIBE
-        return FORBIDDING.get(folded(status)) if (status := self._cell(cells, Role.STATUS)) else None
+        return FORBIDDING.get(folded(status)) if (status := cells[self._status]) else None
 
     def _wishes(self, cells: Cells, at: int) -> tuple[Wish, ...]:
-        frequency = FREQUENCIES.get(folded(word)) if (word := self._cell(cells, Role.FREQUENCY)) else None
-        at = max(self._date(cells, Role.TOPIC_DATE) or at, 0)
-        names = values.items(listed) if (listed := self._cell(cells, Role.TOPICS)) else ()
-        if one := " ".join(self._cell(cells, Role.TOPIC).split()):
+        names = values.items(listed) if (listed := cells[self._topics]) else ()
+        if one := " ".join(cells[self._topic].split()):
             names = (*names, one)
-        return tuple(Wish(name, at, frequency) for name in names)
-
-    def _evidence(self, cells: Cells) -> dict[str, str]:
-        roles = (Role.ORIGIN, Role.CONFIRMED)
-        return {role.value: cell for role in roles if role in self._at and (cell := self._cell(cells, role))}
-
-    def _unpacked(self, packed: str) -> tuple[tuple[str, Value], ...] | None:
-        return _unpack(packed, tuple(self._types.items()))
+        if not names:
+            return ()
+        frequency = FREQUENCIES.get(folded(word)) if (word := cells[self._frequency]) else None
+        at = max(self._moment(cells[self._topic_date]) or at, 0)
+        return tuple([Wish(name, at, frequency) for name in names])
 
 
 def converter(field: str, kind: str | None) -> Convert:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from outreach.store.suppressions import Reason
@@ -49,6 +50,7 @@ class System:
     """Set if everybody in such a file must never be written to."""
 
 
+@lru_cache(maxsize=4096)
 def folded(header: str) -> str:
     """`Mailing Zip/Postal Code` is `mailing_zip_postal_code`: how headers are compared, and fields named."""
     return re.sub(r"\W+", "_", header.casefold()).strip("_")
