@@ -15,6 +15,7 @@ from outreach.practice.residents import act
 from outreach.store import campaigns, engagement
 from outreach.store.campaigns import Status
 from outreach.store.database import Store
+from tracking.webhooks.feedback import load_secret
 
 TOPIC = TOPICS[0]
 IN_DOUBT = 5
@@ -80,10 +81,16 @@ class Story:
         self._title("Residents read their mail (and 1 mailbox in 20 sits behind a link scanner)")
         mailboxes = self._folder / "mailboxes"
         with bar("residents", total=sum(1 for _ in (mailboxes / "new").glob("*.eml"))) as advance:
-            acts = act(mailboxes, seed=self._seed, progress=lambda done, _total: advance(done))
+            acts = act(
+                mailboxes,
+                seed=self._seed,
+                progress=lambda done, _total: advance(done),
+                webhook_secret=load_secret(self._folder / "keys" / "webhook"),
+            )
         click.echo(
-            f"In truth {len(acts.opened):,} people opened, {len(acts.clicked):,} clicked, {len(acts.unsubscribed):,} "
-            f"unsubscribed; {len(acts.scanned):,} mailboxes were scanned by machines ({acts.scanner_hits:,} hits). "
+            f"In truth {len(acts.opened):,} people opened, {len(acts.clicked):,} clicked, "
+            f"{len(acts.unsubscribed):,} unsubscribed, {len(acts.complained):,} complained; "
+            f"{len(acts.scanned):,} mailboxes were scanned by machines ({acts.scanner_hits:,} hits). "
             "The report below knows only what a tracking service can see."
         )
         for failure in acts.failures[:5]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 
 import click
@@ -104,6 +105,7 @@ def make_workspace(
         (folder / path).write_text(text, "utf-8")
     _write_secret(folder / "keys" / "tokens", new_key_line(1).encode("ascii"))
     _write_secret(folder / "keys" / "dkim.pem", dkim.new_key())
+    _write_secret(folder / "keys" / "webhook", secrets.token_hex(32).encode("ascii"))
     # Last, so that a folder with settings in it is a whole workspace.
     (folder / FILE).write_text(SETTINGS.format(**values, connections=connections, policy=policy), "utf-8")
     store = Store.open(load_settings(folder).database_url)

@@ -12,7 +12,9 @@ moves to `cur/`, so that residents who were interrupted go on where they stopped
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +27,7 @@ from outreach.practice.browser import Browser, NoAnswer, Page, shape, stay_here
 from outreach.practice.letters import Glance, Letter, glance, read
 from outreach.practice.mailboxes import fate
 from outreach.practice.manners import BROWSERS, DISGUISED_SCANNER, IMAGE, NAVIGATION, PERSON, SCANNER
+from tracking.webhooks.feedback import HEADER, sign
 
 CONNECTIONS = 32
 """Requests under way at a time."""
@@ -59,7 +62,7 @@ class Acts:
     clicked: frozenset[str]
     unsubscribed: frozenset[str]
     complained: frozenset[str]
-    """Pressed "spam". Nothing was sent to the service for these: they reach it as reports by mail."""
+    """Pressed "spam"."""
     scanned: frozenset[str]
     opens: int
     clicks: int
@@ -79,14 +82,17 @@ def act(
     progress: Callable[[int, int], None] = lambda done, total: None,
     via: tuple[str, int] | None = None,
     habits: Habits = Habits(),
+    webhook_secret: bytes | None = None,
 ) -> Acts:
     """Let residents and scanners act on every unread message of a mailbox server's folder.
 
     `progress` is told how many of how many messages are dealt with. `via` is where the tracking
     service listens, if the links name a public address. ConfigurationError if they lead away from
-    this computer otherwise.
+    this computer otherwise. With the service's `webhook_secret`, complaints are reported to it.
     """
-    return asyncio.run(act_in_loop(folder, seed=seed, progress=progress, via=via, habits=habits))
+    return asyncio.run(
+        act_in_loop(folder, seed=seed, progress=progress, via=via, habits=habits, webhook_secret=webhook_secret)
+    )
 
 
 async def act_in_loop(
@@ -96,9 +102,10 @@ async def act_in_loop(
     progress: Callable[[int, int], None] = lambda done, total: None,
     via: tuple[str, int] | None = None,
     habits: Habits = Habits(),
+    webhook_secret: bytes | None = None,
 ) -> Acts:
     """As `act`, in a running event loop."""
-    town = _Town(seed, habits, via)
+    town = _Town(seed, habits, via, webhook_secret)
     letters = [glance(path) for path in sorted((folder / "new").glob("*.eml"))]
     done = 0
 
@@ -124,6 +131,7 @@ class _Town:
     seed: int
     habits: Habits
     via: tuple[str, int] | None
+    webhook_secret: bytes | None = None
     opened: list[str] = field(default_factory=list)
     clicked: list[str] = field(default_factory=list)
     unsubscribed: list[str] = field(default_factory=list)
@@ -149,9 +157,8 @@ class _Town:
         dice = Random(f"{self.seed}/{mail.address}/{mail.message_id}")
         scanned = Random(f"{self.seed}/{mail.address}").random() < self.habits.scanned
         opens = dice.random() < self.habits.open
-        if fate(mail.address) == "complain":
-            self.complained.append(mail.address)
-        if not (scanned or opens):
+        complains = fate(mail.address) == "complain"
+        if not (scanned or opens or complains):
             return
         letter = read(mail.path, mail.address)
         for url in filter(None, (letter.pixel, letter.unsubscribe)):
@@ -160,6 +167,27 @@ class _Town:
             await self._scan(letter, dice)
         if opens:
             await self._live(letter, dice)
+        if complains:
+            await self._complain(letter)
+
+    async def _complain(self, letter: Letter) -> None:
+        """Press "spam": the mailbox provider's feedback loop reports it, signed, by the mail's own token."""
+        self.complained.append(letter.address)
+        if self.webhook_secret is None:
+            return
+        report = {"events": [{"kind": "complaint", "token": letter.unsubscribe.rpartition("/")[2]}]}
+        body = json.dumps(report)
+        signature = sign(body.encode(), secret=self.webhook_secret, at=int(time.time()))
+        headers = {"Content-Type": "application/json", HEADER.decode("ascii"): signature}
+        provider = Browser({"User-Agent": "Practice feedback loop"}, home="127.251.0.1", via=self.via)
+        target = urljoin(letter.unsubscribe, "/hooks/feedback")
+        try:
+            answer = await self._wait(lambda: provider.post(target, body, headers))
+        except _Failure as failure:
+            self.failures.append(str(failure))
+        else:
+            if not 200 <= answer.status < 300:
+                self.failures.append(f"the complaint at {shape(target)} was answered {answer.status}")
 
     async def _scan(self, letter: Letter, dice: Random) -> None:
         manners = DISGUISED_SCANNER if dice.random() < self.habits.disguised else SCANNER
