@@ -12,6 +12,7 @@ from typing import Any, NoReturn, cast, get_args
 from lark import Token, Transformer
 
 from outreach.segmentation.errors import RuleError
+from outreach.segmentation.grammar import NUMBER_WORDS
 from outreach.segmentation.rules import (
     NOWHERE,
     And,
@@ -74,6 +75,7 @@ _AMOUNTS: dict[str, Comparison] = {
 }
 _VERBS: dict[str, Verb] = {"open": "opened", "clic": "clicked", "rece": "received", "got": "received"}
 _LIKE: dict[str, Likeness] = {"contain": "contains", "start": "starts with", "end": "ends with"}
+_NUMBERS = ("INT", "NUMBER_WORD")
 _KNOWN = {"known", "set"}
 
 
@@ -92,8 +94,8 @@ class Builder(Transformer[Token, Any]):
         match first.type:
             case "STRING":
                 return Value("text", _unquoted(first), at)
-            case "INT" if len(parts) == 3:
-                return Value("date", f"{_number(first)} {_unit(parts[1])}s ago", at)
+            case "INT" | "NUMBER_WORD" if len(parts) == 3:
+                return Value("date", _ago(first, parts[1]), at)
             case "INT" | "NUMBER":
                 return Value("number", str(first), at)
             case "DATE":
@@ -207,7 +209,7 @@ class Builder(Transformer[Token, Any]):
             return Window("within", amount=amount, unit=unit, at=_span(parts))
         if comparison != ">":
             _refuse("write more than or less than here, as in more than 90 days ago", parts[0])
-        return Window("before", (Value("date", f"{amount} {unit}s ago", _span(parts[1:])),), at=_span(parts))
+        return Window("before", (Value("date", _ago(*parts[1:3]), _span(parts[1:])),), at=_span(parts))
 
     def on_day(self, parts: list[Token]) -> Window:
         return Window("on", (Value("date", parts[0].lower(), _span(parts)),), at=_span(parts))
@@ -220,9 +222,9 @@ class Builder(Transformer[Token, Any]):
         words = {part.type: _plain(part) for part in parts}
         comparison = _SYMBOLS.get(words.get("COMPARE", "")) or _AMOUNTS.get(words.get("AMOUNT", ""), ">=")
         if once := words.get("ONCE"):
-            number = 1 if once == "once" else 2
+            number = 2 if once == "twice" else 1
         else:
-            number = _number(next(part for part in parts if part.type == "INT"))
+            number = _number(next(part for part in parts if part.type in _NUMBERS))
         kind: CountKind = {">": "at least", ">=": "at least", "<": "at most", "<=": "at most"}.get(
             comparison, "exactly"
         )  # type: ignore[assignment]  # mypy widens the values to str
@@ -256,7 +258,7 @@ class Builder(Transformer[Token, Any]):
         return Not(self.did(parts))
 
     def ignored(self, parts: list[Any]) -> Node:
-        number = next((part for part in parts if isinstance(part, Token) and part.type == "INT"), None)
+        number = next((part for part in parts if isinstance(part, Token) and part.type in _NUMBERS), None)
         scope = parts[-1] if isinstance(parts[-1], Scope) else None
         how_many = 1 if number is None else _number(number)
         if how_many < 1 and number is not None:
@@ -294,7 +296,14 @@ def _unit(token: Token) -> Unit:
     return cast(Unit, token.lower().rstrip("s"))
 
 
+def _ago(number: Token, unit: Token) -> str:
+    amount = _number(number)
+    return f"{amount} {_unit(unit)}{'' if amount == 1 else 's'} ago"
+
+
 def _number(token: Token) -> int:
+    if token.type == "NUMBER_WORD":
+        return NUMBER_WORDS.index(token.lower()) + 1
     if len(token) > 6 or int(token) > MAX_AMOUNT:
         _refuse(f"numbers up to {MAX_AMOUNT:,} are allowed here", token)
     return int(token)

@@ -38,6 +38,7 @@ from outreach.segmentation.questions import (
     TextIs,
     TextLike,
     YesNoIs,
+    fold,
 )
 from outreach.store.tables import profile, subscriber
 
@@ -93,43 +94,43 @@ def answer(question: OfField, zone: ZoneInfo, *, no: bool) -> Test:
         column = profile.c[field.column]
         test = _test(question, column, zone)
         return or_(column.is_(None), not_(test)) if no else and_(column.is_not(None), test)
-    value: ColumnElement[Any] = subscriber.c.address if field.is_address else _attribute(field)
+    tests = [_test(question, subscriber.c.address, zone)] if field.is_address else _attribute_tests(question, zone)
     found = exists(
-        select(1)
-        .select_from(subscriber)
-        .where(subscriber.c.id == profile.c.subscriber_id, _test(question, value, zone))
-        .correlate(profile)
+        select(1).select_from(subscriber).where(subscriber.c.id == profile.c.subscriber_id, *tests).correlate(profile)
     )
     return not_(found) if no else found
 
 
-def _attribute(field: Field) -> ColumnElement[Any]:
-    """The value as its type says, NULL if it is of another kind. Yes is 1, a date is its text."""
+def _attribute_tests(question: OfField, zone: ZoneInfo) -> list[Test]:
+    """All must hold; first the one that few people pass, because SQLite reads the JSON again for each."""
+    field = question.field
     value = subscriber.c.attributes[field.name]
     plain = value.as_string()
     kind = json_kind(value)
     if field.type is Type.NUMBER:
-        return case((kind.in_(_NUMBERS), cast(plain, Float)))
+        return [_test(question, case((kind.in_(_NUMBERS), cast(plain, Float))), zone)]  # else "abc" would be cast
     if field.type is Type.YESNO:
         # SQLite's kinds are true and false; PostgreSQL's is boolean, and the value says which.
         yes = or_(kind == "true", and_(kind == "boolean", plain == "true"))
-        return case((yes, 1.0), (kind.in_(("false", "boolean")), 0.0))
-    text = case((kind.in_(_TEXTS), cast(plain, Text)))
+        return [_test(question, case((yes, 1.0), (kind.in_(("false", "boolean")), 0.0)), zone)]
+    text = cast(plain, Text)
     if field.type is Type.DATE:
-        return case((cast(text, Text).like(_DAY_SHAPE), folded(func.substr(text, 1, 10))))
-    return text
+        return [_test(question, folded(func.substr(text, 1, 10)), zone), text.like(_DAY_SHAPE), kind.in_(_TEXTS)]
+    return [_test(question, text, zone), kind.in_(_TEXTS)]
 
 
 def _test(question: OfField, value: ColumnElement[Any], zone: ZoneInfo) -> Test:
     match question:
         case TextIs(texts=texts):
-            return folded(value) == texts[0] if len(texts) == 1 else folded(value).in_(texts)
-        case TextLike(likeness="contains", text=text):
-            return folded(value).contains(text, autoescape=True)
-        case TextLike(likeness="starts with", text=text):
-            return folded(value).startswith(text, autoescape=True)
-        case TextLike(text=text):
-            return folded(value).endswith(text, autoescape=True)
+            plain = _comparable(question.field, value, "".join(texts))
+            return plain == texts[0] if len(texts) == 1 else plain.in_(texts)
+        case TextLike(likeness=likeness, text=text):
+            plain = _comparable(question.field, value, text)
+            if likeness == "contains":
+                return plain.contains(text, autoescape=True)
+            if likeness == "starts with":
+                return plain.startswith(text, autoescape=True)
+            return plain.endswith(text, autoescape=True)
         case NumberIs(numbers=numbers):
             return value == numbers[0] if len(numbers) == 1 else value.in_(numbers)
         case NumberRange():
@@ -143,6 +144,12 @@ def _test(question: OfField, value: ColumnElement[Any], zone: ZoneInfo) -> Test:
         case Has(field=field):
             filled = field.type in (Type.TEXT, Type.CHOICE)
             return value != "" if filled else value.is_not(None)
+
+
+def _comparable(field: Field, value: ColumnElement[Any], wanted: str) -> ColumnElement[Any]:
+    """The value without its case, unless case makes no difference: 40 ms of 1,000,000 people are its price."""
+    caseless = field.column == "locale" or fold(wanted.upper()) == wanted.upper()
+    return value if caseless else folded(value)
 
 
 def _number_range(question: NumberRange, value: ColumnElement[Any]) -> Test:

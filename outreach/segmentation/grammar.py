@@ -18,6 +18,8 @@ def _words(*patterns: str) -> str:
     return "/(?:" + "|".join(pattern.replace(" ", r"\s+") for pattern in patterns) + r")(?![\w-])/i"
 
 
+NUMBER_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_NUMBER = rf"(?:\d|(?:{'|'.join(NUMBER_WORDS)})\b)"
 _PERIOD = r"(?:day|week|month|year)s?"
 _MAILS = "campaigns?|mails?|e-?mails?|messages?|newsletters?|links?"
 
@@ -32,7 +34,16 @@ KEYWORDS = {
     "SUPPRESSED": (3, _words("(?:are |is )?suppressed", "on (?:the )?suppression list")),
     "HAS": (3, _words("has", "have", "had", "did", "do", "does", "was", "were")),
     "HAS_NOT": (4, _words("(?:has|have|had|did|do|does|was|were)n['’]?t")),
-    "VERB": (3, _words("open(?:ed)?", "click(?:ed)?(?: on)?", "received?", "got", "(?:was |were )?mailed")),
+    "VERB": (
+        3,
+        _words(
+            "open(?:ed)?",
+            "click(?:ed)?(?: on(?! (?:\\d|today|yesterday)))?",
+            "received?",
+            "got",
+            "(?:was |were )?mailed",
+        ),
+    ),
     "IGNORED": (3, _words("ignored?(?: the)?(?: last)?")),
     "IS": (3, "/(?:(?:is|are|equals?)(?![\\w-])|==?(?![<>]))/i"),
     "IS_NOT": (4, "/(?:!=|<>|≠|(?:is|are)n['’]?t(?![\\w-]))/i"),
@@ -53,9 +64,9 @@ KEYWORDS = {
             pattern.replace(" ", r"\s+")
             for pattern in (
                 r"within(?: the)?(?: (?:last|past|previous))?(?![\w-])",
-                rf"(?:in|during|over|for) the (?:last|past|previous)(?= (?:\d|{_PERIOD}))",
-                r"(?:in |during |over |for )?(?:last|past|previous)(?= \d)",
-                rf"(?:in|for)(?= \d+ {_PERIOD})",
+                rf"(?:in|during|over|for) the (?:last|past|previous)(?= (?:{_NUMBER}|{_PERIOD}))",
+                rf"(?:in |during |over |for )?(?:last|past|previous)(?= {_NUMBER})",
+                rf"(?:in|for)(?= (?:\d+|{'|'.join(NUMBER_WORDS)}) {_PERIOD})",
             )
         )
         + ")/i",
@@ -65,16 +76,19 @@ KEYWORDS = {
     "AGO": (3, _words("ago")),
     "DAY_WORD": (4, _words("today", "yesterday")),
     "UNIT": (3, _words("days?", "weeks?", "months?", "years?")),
-    "ONCE": (3, _words("once", "twice")),
+    "ONCE": (5, _words("once", "twice", rf"(?:1|one|a single) (?:time|{_MAILS.replace('s?', '')})")),
     "OR_MORE": (5, "/(?:or\\s+more(?![\\w-])|\\+)/i"),
-    "TIMES": (3, _words("times?", _MAILS)),
+    "TIMES": (3, _words("times?")),
     "MAILS": (3, _words(_MAILS)),
     "ANYTHING": (6, _words(rf"(?:any|an?|some) (?:{_MAILS})", "anything", "something", _MAILS.replace("s?", "s"))),
     "SCOPE": (
         5,
         _words("(?:(?:from|of|by|about|on|in|for|to) )?(?:any )?(?:the )?(?:department|topic|campaign)"),
     ),
-    "FROM": (3, _words("from", "by")),
+    "NOTHING": (6, _words(rf"no (?:{_MAILS})", "nothing", "none")),
+    "EXCEPT": (3, _words("except(?: for)?(?: those)?")),
+    "NUMBER_WORD": (3, _words(*NUMBER_WORDS)),
+    "FROM": (3, _words("(?:from|by)(?: the)?")),
     "ABOUT": (3, _words("about")),
     "YESNO": (3, _words("yes", "no", "true", "false")),
 }
@@ -82,7 +96,8 @@ KEYWORDS = {
 GRAMMAR = r"""
 ?start: or_
 ?or_: and_ (_or and_)*              -> any_of
-?and_: unary (_and unary)*          -> all_of
+?and_: unary (_and unary | excepted)* -> all_of
+excepted: EXCEPT unary              -> negated
 ?unary: _not unary                  -> negated
       | "(" or_ ")"                 -> bracketed
       | condition
@@ -100,7 +115,8 @@ _not: NOT
     | SUBSCRIBED KIND? values                               -> member
     | HAS? VERB ANYTHING? part*                             -> did
     | (HAS NOT | HAS_NOT) VERB ANYTHING? part*              -> did_not
-    | HAS? IGNORED INT? MAILS scope?                        -> ignored
+    | HAS? VERB NOTHING part*                               -> did_not
+    | HAS? IGNORED int? MAILS scope?                        -> ignored
     | field                                                 -> flag
     | field IS value                                        -> equal
     | field (IS NOT | IS_NOT) value                         -> unequal
@@ -113,12 +129,12 @@ _not: NOT
     | field IS? NOT? window                                 -> when
 
 ?part: count | scope | window | days
-count: AMOUNT INT TIMES? | COMPARE INT TIMES? | INT OR_MORE? TIMES | AMOUNT? ONCE
+count: (AMOUNT | COMPARE) int (TIMES | MAILS)? | int OR_MORE? (TIMES | MAILS) | AMOUNT? ONCE
 scope: SCOPE text | FROM text | ABOUT text
-?window: WITHIN INT? UNIT                -> within
+?window: WITHIN int? UNIT                -> within
     | PERIOD                            -> period
     | BEFORE date                       -> dated
-    | AMOUNT INT UNIT AGO               -> long_ago
+    | AMOUNT int UNIT AGO               -> long_ago
 ?days: DAY_WORD                         -> on_day
     | BETWEEN date AND date             -> between_dates
 
@@ -126,12 +142,13 @@ field: word+ | STRING
 text: STRING | word+                    -> words
 value: STRING | INT | NUMBER | CODE | YESNO | DATE | DAY_WORD | INT UNIT AGO | word+ -> value
 amount: (INT | NUMBER | DATE)           -> value
-date: (DATE | DAY_WORD | INT UNIT AGO)  -> value
+date: (DATE | DAY_WORD | int UNIT AGO)  -> value
 ?word: NAME
+?int: INT | NUMBER_WORD
 values: "(" value (("," | OR) value)* ")" | "[" value (("," | OR) value)* "]" | value ("," value)*
 
 DATE.6: /\d{4}-\d\d?-\d\d?(?![\w-])/
-CODE.5: /(?:\d[\w-]*[^\W\d_][\w-]*|\d+(?:-\d+)+)/
+CODE.5: /(?:\d[\w-]*[^\W\d_][\w-]*|\d+(?:-\d+)+|[\w.+-]*@[\w-]+(?:\.[\w-]+)*)/
 NUMBER.4: /-?\d+\.\d+(?!\w)|-\d+(?!\w)/
 INT.3: /\d+(?!\w)/
 STRING.3: /"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|[“”„«»][^“”„«»\n]*[“”«»]|[‘’‚][^‘’\n]*[‘’]/
@@ -153,6 +170,9 @@ SAID = {
     "IS": "is",
     "IS_NOT": "is not",
     "IN": "in",
+    "NOTHING": "",
+    "EXCEPT": "",
+    "NUMBER_WORD": "",
     "KNOWN": "known or unknown",
     "DOES_NOT": "",
     "LIKE": "contains or starts with",

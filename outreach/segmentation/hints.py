@@ -13,12 +13,12 @@ from outreach.segmentation.grammar import OPERATORS, RESERVED, SAID, SPELLED
 
 _WORD = re.compile(r"[^\W\d][\w'’-]*")
 _DAY = re.compile(r"\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{4}/\d{1,2}/\d{1,2}")
-_MONTH = re.compile(
-    r"\d{1,2}(?:st|nd|rd|th|\.)?\s+(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\w*", re.IGNORECASE
-)
+_MONTHS = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_MONTH = re.compile(rf"\d{{1,2}}(?:st|nd|rd|th|\.)?\s+{_MONTHS}|{_MONTHS}\.?\s+\d{{1,4}}", re.IGNORECASE)
 _QUOTES = "\"'“”„‘’‚«»"
 _PEOPLE = re.compile(
-    r"(?:people|subscribers|residents|persons|those|everyone|everybody|all)\s+(?:who|whose|with|that)\b", re.IGNORECASE
+    r"(?:people|subscribers|residents|persons|those|everyone|everybody|all)\s+(?:who|whose|with|that|in)\b",
+    re.IGNORECASE,
 )
 _CLOSE_ENOUGH = 0.6
 _SHOWN_CHOICES = 6
@@ -28,6 +28,8 @@ def closest(word: str, known: Iterable[str]) -> str | None:
     """The known name that was probably meant: almost the same, or the only one that has `word` in it."""
     names = {name.casefold(): name for name in known}
     folded = word.casefold()
+    if (first := folded.split(" ")[0]) != folded and first in names:
+        return names[first]
     if near := difflib.get_close_matches(folded, names, n=1, cutoff=_CLOSE_ENOUGH):
         return names[near[0]]
     part_of = [name for name in names if len(folded) >= 3 and folded in name]
@@ -76,7 +78,15 @@ def _habit(text: str, start: int, accepted: frozenset[str], words: Sequence[str]
         return "this quote is never closed", start, start + 1
     if re.match(r"hours?\b|minutes?\b", here, re.IGNORECASE):
         return "the smallest unit is a day; write days, weeks, months or years", start, start + len(_here(text, start))
+    if {"UNIT", "AGO"} & accepted and (year := re.search(r"(?:before|after|since|on)\s+(\d{4})\s*$", text[:start])):
+        return "dates are written year-month-day, like 2026-03-31", *year.span(1)
+    if people := _PEOPLE.match(text):
+        return stray(people[0]), *people.span()
+    if reverse := re.search(r"(?:from|of|by)\s+(?:the\s+)?(\w[\w\s-]*?)\s+department\b", text, re.IGNORECASE):
+        return f'write the department\'s name behind it: from department "{reverse[1]}"', *reverse.span()
     word = _here(text, start)
+    if several := re.search(r"(?:is|=|==)\s*([^\s(),]+)\s*$", text[:start] if word == "," else "", re.IGNORECASE):
+        return f"to allow several values, write in ({several[1]}, …)", start, start + 1
     if before := re.search(r"(?:is|=|==)\s*([^\s()]+)\s+or\s+([\w-]+\s+)?$", text[:start], re.IGNORECASE):
         second = f"{before[2] or ''}{word}"
         return f"to allow several values, write in ({before[1]}, {second})", start, start + len(word)
@@ -121,7 +131,8 @@ def _swallowed(text: str, start: int, _accepted: frozenset[str], _words: Sequenc
     for found in list(_WORD.finditer(head, line.start()))[1:]:
         if found[0].lower() in RESERVED:
             continue
-        if near := _spelled_like(found[0], frozenset({"AND", "OR", "WITHIN", "BEFORE"}), cutoff=0.75):
+        near = _spelled_like(found[0], frozenset({"AND", "OR", "WITHIN", "BEFORE"}), cutoff=0.75)
+        if near and near != found[0].lower():
             return f'"{found[0]}" cannot stand here{meant(near, quoted=False)}', found.start(), found.end()
     return None
 

@@ -33,6 +33,8 @@ from outreach.segmentation.questions import (
     Opposite,
     Question,
     Subscribed,
+    TextIs,
+    TextLike,
     Total,
 )
 from outreach.segmentation.rules import CountKind, Rule
@@ -218,16 +220,18 @@ def _cost(question: Question) -> int:
         case Opposite(part=part):
             return _cost(part)
         case Subscribed():
-            return 1
-        case OnSuppressionList():
             return 2
+        case OnSuppressionList():
+            return 3
         case Total(mailing=mailing) | LastSince(mailing=mailing):
-            return 3 if mailing.kind else 0
+            return 4 if mailing.kind else 0
         case DayCount():
-            return 5
-        case MailCount():
             return 6
+        case MailCount():
+            return 7
         case Always():
             return 0
+        case TextIs() | TextLike() if question.field.column:
+            return 1
         case _:
-            return 0 if question.field.column else 4
+            return 0 if question.field.column else 5
