@@ -28,6 +28,16 @@ class Kind(IntEnum):
         return self not in (Kind.OPEN, Kind.CLICK)
 
 
+class Choice(IntEnum):
+    """What a person lets us record of their opens and clicks. The numbers are stored: never reuse one."""
+
+    NONE = 1
+    """Nothing."""
+    AGGREGATE = 2
+    """That somebody did: counted without the person."""
+    INDIVIDUAL = 3
+
+
 class Flag(IntFlag):
     """What the request looked like, recorded so that people and machines can be told apart later."""
 

@@ -33,6 +33,7 @@ DEFAULTS: dict[str, str | int] = {
     "relay.connections": 10,
     "relay.tls": "auto",
     "tracking.url": "http://127.0.0.1:8400",
+    "tracking.default": "individual",
     "mail.domain": "",
     "mail.unsubscribe_mailbox": "",
     "mail.dkim_selector": "outreach",
@@ -42,7 +43,12 @@ DEFAULTS: dict[str, str | int] = {
     "policy.retry_seconds": 300,
     "policy.in_doubt": "hold",
 }
-CHOICES = {"mode": ("trial", "live"), "policy.in_doubt": ("hold", "resend"), "relay.tls": ("auto", "require")}
+CHOICES = {
+    "mode": ("trial", "live"),
+    "policy.in_doubt": ("hold", "resend"),
+    "relay.tls": ("auto", "require"),
+    "tracking.default": ("none", "aggregate", "individual"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import base64
 import secrets
-from binascii import b2a_base64
-from collections.abc import Mapping
+from binascii import Error, a2b_base64, b2a_base64
+from collections.abc import Callable, Mapping
 from enum import Enum
 from hashlib import blake2b
 from hmac import compare_digest
@@ -27,6 +27,8 @@ LENGTH = 28
 KEY_BYTES = 32
 _MAC_BYTES = 10
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
+_PLAIN = bytes.maketrans(b"-_+/=", b"+/...")
+"""Back again. What only ordinary base64 would say is no letter of ours, so that there is one spelling."""
 
 
 class Purpose(Enum):
@@ -68,6 +70,7 @@ class KeyRing:
             for key_id, key in keys.items()
             for purpose in Purpose
         }
+        self._readers = {purpose: self._reader(purpose) for purpose in Purpose}
 
     def __repr__(self) -> str:
         return f"KeyRing(signing with key {self._current})"
@@ -81,21 +84,35 @@ class KeyRing:
 
     def verify(self, purpose: Purpose, token: str) -> Subject:
         """Whom the token is about, or BadToken."""
-        # The length is checked before and after: base64 decoding silently skips junk characters.
         if len(token) != LENGTH:
             raise BadToken("this link is incomplete")
-        try:
-            raw = base64.urlsafe_b64decode(token)
-        except ValueError:
-            raise BadToken("this link is damaged") from None
-        state = self._states.get((raw[0], purpose)) if len(raw) == LENGTH * 3 // 4 else None
-        if state is None:
-            raise BadToken("this link is damaged")
-        mac = state.copy()
-        mac.update(raw[:11])
-        if not compare_digest(mac.digest(), raw[11:]):
-            raise BadToken("this link was not made by us")
-        return Subject(int.from_bytes(raw[1:5], "big"), int.from_bytes(raw[5:11], "big"))
+        subject = self._readers[purpose](token.encode("ascii", "replace"))
+        if subject is None:
+            raise BadToken("this link was not made by us, or damaged on its way")
+        return subject
+
+    def reader(self, purpose: Purpose) -> Callable[[bytes], Subject | None]:
+        """`verify` for the tracking service's fastest path: a token's bytes to its subject, or None. About 1 us."""
+        return self._readers[purpose]
+
+    def _reader(self, purpose: Purpose) -> Callable[[bytes], Subject | None]:
+        states = {key_id: state for (key_id, of), state in self._states.items() if of is purpose}
+
+        def read(token: bytes) -> Subject | None:
+            # The length is checked before and after: base64 decoding silently skips junk characters.
+            try:
+                raw = a2b_base64(token.translate(_PLAIN))
+            except Error:
+                return None
+            if len(token) != LENGTH or len(raw) != LENGTH * 3 // 4 or (state := states.get(raw[0])) is None:
+                return None
+            mac = state.copy()
+            mac.update(raw[:11])
+            if not compare_digest(mac.digest(), raw[11:]):
+                return None
+            return Subject(int.from_bytes(raw[1:5], "big"), int.from_bytes(raw[5:11], "big"))
+
+        return read
 
 
 def return_path(token: str, *, domain: str) -> str:

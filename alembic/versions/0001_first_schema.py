@@ -116,10 +116,19 @@ def upgrade_main() -> None:
         sa.Column("prefix_hash", sa.LargeBinary(length=8), nullable=True),
         sa.Column("flags", sa.Integer(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=True),
+        sa.Column("held", sa.SmallInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_feedback")),
         sa.UniqueConstraint("spool", "sequence", name=op.f("uq_feedback_spool")),
     )
     op.create_index(op.f("ix_feedback_campaign_id"), "feedback", ["campaign_id"], unique=False)
+    op.create_index(
+        "ix_feedback_held",
+        "feedback",
+        ["held"],
+        unique=False,
+        sqlite_where=sa.text("held IS NOT NULL"),
+        postgresql_where=sa.text("held IS NOT NULL"),
+    )
     op.create_index(op.f("ix_feedback_subscriber_id"), "feedback", ["subscriber_id"], unique=False)
     op.create_table(
         "feedback_position",
@@ -193,6 +202,7 @@ def upgrade_main() -> None:
         sa.Column("locale", sa.String(length=16), nullable=True),
         sa.Column("timezone", sa.String(length=40), nullable=True),
         sa.Column("joined_at", Instant, nullable=True),
+        sa.Column("tracking", sa.SmallInteger(), nullable=True),
         sa.Column("received", sa.Integer(), server_default="0", nullable=False),
         sa.Column("opens", sa.Integer(), server_default="0", nullable=False),
         sa.Column("clicks", sa.Integer(), server_default="0", nullable=False),
@@ -244,6 +254,14 @@ def upgrade_main() -> None:
             ["subscriber_id"], ["subscriber.id"], name=op.f("fk_profile_subscriber_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("subscriber_id", name=op.f("pk_profile")),
+    )
+    op.create_index(
+        "ix_profile_tracking",
+        "profile",
+        ["tracking", "subscriber_id"],
+        unique=False,
+        sqlite_where=sa.text("tracking IS NOT NULL"),
+        postgresql_where=sa.text("tracking IS NOT NULL"),
     )
     op.create_table(
         "provenance",
@@ -348,11 +366,21 @@ def upgrade_events() -> None:
         sa.Column("prefix_hash", sa.LargeBinary(length=8), nullable=True),
         sa.Column("flags", sa.Integer(), nullable=False),
         sa.Column("verdict", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("reason", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("rules", sa.SmallInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("spool", "sequence", "at", name=op.f("pk_event")),
         postgresql_partition_by="RANGE (at)",
         sqlite_with_rowid=False,
     )
     op.create_index("ix_event_campaign", "event", ["campaign_id", "kind"], unique=False)
+    op.create_index(
+        "ix_event_unjudged",
+        "event",
+        ["campaign_id", "at"],
+        unique=False,
+        sqlite_where=sa.text("verdict = 0"),
+        postgresql_where=sa.text("verdict = 0"),
+    )
     op.create_table(
         "event_position",
         sa.Column("spool", sa.String(length=40), nullable=False),

@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from outreach.store.dialects import BigId, Document, Instant
@@ -39,6 +40,9 @@ _NAMES = {
     "fk": "fk_%(table_name)s_%(column_0_name)s",
     "pk": "pk_%(table_name)s",
 }
+_CHOSE = text("tracking IS NOT NULL")
+_OPEN = text("verdict = 0")
+_HELD = text("held IS NOT NULL")
 main = MetaData(naming_convention=_NAMES)
 events = MetaData(naming_convention=_NAMES)
 
@@ -61,6 +65,7 @@ profile = Table(
     Column("locale", String(16)),
     Column("timezone", String(40)),
     Column("joined_at", Instant),
+    Column("tracking", SmallInteger),  # events.Choice; NULL: the organisation's default
     # Engagement over everything, so that the commonest rules need no join.
     Column("received", Integer, nullable=False, server_default="0"),
     Column("opens", Integer, nullable=False, server_default="0"),
@@ -73,6 +78,8 @@ profile = Table(
     *(Column(name, Text) for name in TEXT_SLOTS),
     *(Column(name, Float) for name in NUMBER_SLOTS),
     *(Column(name, Instant) for name in DATE_SLOTS),
+    # Those who chose are few, and the tracking service wants to know them every second.
+    Index("ix_profile_tracking", "tracking", "subscriber_id", sqlite_where=_CHOSE, postgresql_where=_CHOSE),
 )
 
 field = Table(
@@ -238,7 +245,9 @@ feedback = Table(  # events that bind us: unsubscribe, complaint, bounce, prefer
     Column("prefix_hash", LargeBinary(8)),
     Column("flags", Integer, nullable=False),
     Column("detail", Text),
+    Column("held", SmallInteger),  # events.Hold: looks like a scanner's; NULL: nothing odd about it
     UniqueConstraint("spool", "sequence"),
+    Index("ix_feedback_held", "held", sqlite_where=_HELD, postgresql_where=_HELD),
 )
 
 feedback_position = Table(
@@ -301,8 +310,11 @@ event = Table(  # opens and clicks, append-only; on PostgreSQL a partition for e
     Column("network_class", SmallInteger, nullable=False),
     Column("prefix_hash", LargeBinary(8)),
     Column("flags", Integer, nullable=False),
-    Column("verdict", SmallInteger, nullable=False, server_default="0"),  # 0 not judged yet
+    Column("verdict", SmallInteger, nullable=False, server_default="0"),  # events.Verdict: 0 not judged yet
+    Column("reason", SmallInteger, nullable=False, server_default="0"),  # tracking.rules.Reason: why
+    Column("rules", SmallInteger, nullable=False, server_default="0"),  # the version of the rules that said so
     Index("ix_event_campaign", "campaign_id", "kind"),
+    Index("ix_event_unjudged", "campaign_id", "at", sqlite_where=_OPEN, postgresql_where=_OPEN),
     sqlite_with_rowid=False,
     postgresql_partition_by="RANGE (at)",
 )
