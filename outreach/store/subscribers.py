@@ -162,7 +162,7 @@ def as_slot(slot: str, value: Value | None) -> SlotValue:
         if slot[0] == "n":
             return float(value)
         moment = dt.datetime.fromisoformat(str(value))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return to_ms(moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC))
 

@@ -21,8 +21,13 @@ class Topic:
     message_class: str
 
 
+def key(name: str) -> str:
+    """By which a topic is found. Folding may lengthen a name, and the column is as long as the name's."""
+    return fold(name)[:MAX_NAME]
+
+
 def find(connection: Connection, name: str) -> Topic | None:
-    row = connection.execute(select(topic).where(topic.c.key == fold(name))).one_or_none()
+    row = connection.execute(select(topic).where(topic.c.key == key(name))).one_or_none()
     return Topic(row.id, row.name, row.department_id, row.message_class) if row else None
 
 
@@ -37,10 +42,10 @@ def ensure(connection: Connection, names: Sequence[str]) -> list[int]:
     known: dict[str, int] = {row.key: row.id for row in connection.execute(select(topic.c.key, topic.c.id))}
     ids = []
     for name in names:
-        key = fold(name)
-        if key not in known:
-            made = connection.execute(insert(topic).values(name=name, key=key)).inserted_primary_key
+        folded = key(name)
+        if folded not in known:
+            made = connection.execute(insert(topic).values(name=name, key=folded)).inserted_primary_key
             assert made is not None
-            known[key] = made[0]
-        ids.append(known[key])
+            known[folded] = made[0]
+        ids.append(known[folded])
     return ids

@@ -9,7 +9,7 @@ word we cannot read counts as an opt-out, and a row that was cut off before it i
 from __future__ import annotations
 
 import difflib
-import json
+import math
 import re
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Map
@@ -23,7 +23,7 @@ from outreach.errors import UsageError
 from outreach.store.suppressions import Reason
 from outreach.subscribers import values
 from outreach.subscribers.defusing import undefused
-from outreach.subscribers.reading import Cells, Table, as_text
+from outreach.subscribers.reading import Cells, Table, as_text, loads
 from outreach.subscribers.systems import FORBIDDING, FREQUENCIES, Role, System, folded, known_as, recognise
 
 Value = str | int | float | bool
@@ -210,8 +210,6 @@ def converter(field: str, kind: str | None) -> Convert:
 
 
 def _text(cell: str) -> str:
-    if "\0" in cell:
-        cell = cell.replace("\0", "")  # PostgreSQL's text cannot hold it
     return undefused(cell) if cell[:1] == "'" else cell
 
 
@@ -219,7 +217,7 @@ def _text(cell: str) -> str:
 def _unpack(packed: str, types: tuple[tuple[str, str], ...]) -> tuple[tuple[str, Value], ...] | None:
     """A JSON object's members under our names; other objects and lists within become text."""
     try:
-        found = json.loads(packed)
+        found = loads(packed)
     except (ValueError, RecursionError):
         return None
     if not isinstance(found, dict):
@@ -229,6 +227,8 @@ def _unpack(packed: str, types: tuple[tuple[str, str], ...]) -> tuple[tuple[str,
     for key, value in found.items():
         name = field_name(known_as(key)[1])
         own = isinstance(value, bool | int | float) and name not in _STANDARD and name not in declared
+        if isinstance(value, float) and not math.isfinite(value):  # 1e999
+            continue
         read = value if own else converter(name, declared.get(name))(as_text(value).strip())
         if read is not None and read != "" and name != Role.EMAIL:
             members[name] = read

@@ -90,14 +90,20 @@ def open_table(path: Path) -> Table:
     if text.lstrip()[:9].lower().startswith(("<!doctype", "<html", "<?xml")):
         raise UsageError(f"{path} is no CSV file: it is a web page or XML")
     delimiter = _delimiter(text)
-    sample = list(islice(_records(_Lines(path), delimiter, path), SAMPLE_ROWS))
+    sample = []
+    for cells in islice(_records(_Lines(path), delimiter, path), SAMPLE_ROWS):
+        if len(cells) > MAX_COLUMNS:
+            raise UsageError(
+                f"{path} has {len(cells)} columns; we read up to {MAX_COLUMNS}: leave out what you do not need"
+            )
+        sample.append(cells)
     # The header is the first row that is as wide as most: reports have a title or a date above it.
     widths = [len(cells) for cells in sample if cells]
+    if not widths:
+        raise UsageError(f"{path} is empty")
     usual = max(set(widths), key=widths.count)
     at = next(index for index, cells in enumerate(sample) if len(cells) >= usual)
     header = tuple(_header_cell(cell) for cell in sample[at])
-    if len(header) > MAX_COLUMNS:
-        raise UsageError(f"{path} has {len(header)} columns; we read up to {MAX_COLUMNS}: remove those you do not need")
     return Table(path, header, delimiter, [cells for cells in sample[at + 1 :] if cells], skipped=at)
 
 
@@ -181,7 +187,7 @@ def _json_rows(lines: _Lines, header: tuple[str, ...]) -> Iterator[tuple[int, Ce
 
 def _object(line: str) -> dict[str, object] | Unreadable:
     try:
-        found = json.loads(line)
+        found = loads(line)
     except (ValueError, RecursionError):
         return Unreadable(line.strip(), "the line is not JSON")
     return found if isinstance(found, dict) else Unreadable(line.strip(), "the line is not a JSON object")
@@ -191,17 +197,27 @@ def _cells(found: dict[str, object], header: tuple[str, ...]) -> Cells:
     return [as_text(found.get(name)) for name in header]
 
 
+def loads(text: str) -> object:
+    """JSON as RFC 8259 has it: no NaN, no Infinity. Raises ValueError, or RecursionError for a bomb."""
+
+    def refuse(word: str) -> object:
+        raise ValueError(f"{word} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
 def as_text(value: object) -> str:
     """A JSON value as a cell would show it; a list as its parts, with commas."""
     match value:
         case None:
             return ""
         case str():
-            return value
+            # Escapes may say NUL and half a letter (a lone surrogate), which no database takes.
+            return value.replace("\0", "").encode("utf-8", "replace").decode()
         case list() if all(not isinstance(part, list | dict) for part in value):
             return ", ".join(as_text(part) for part in value)
         case _:
-            return json.dumps(value, ensure_ascii=False)
+            return as_text(json.dumps(value, ensure_ascii=False))
 
 
 # --- lines ------------------------------------------------------------------------------------------------------
@@ -221,10 +237,10 @@ class _Lines:
                 text = block.decode("utf-8")
             except UnicodeDecodeError:
                 for line in block.splitlines(keepends=True):
-                    yield self._line(line)
+                    yield self._line(line.replace(b"\0", b""))
             else:
-                # newline="": a lone CR ends a line too, and ends are kept for the csv module.
-                yield from io.StringIO(text, newline="")
+                # newline="": a lone CR ends a line too, and ends are kept for the csv module. NULs mean nothing.
+                yield from io.StringIO(text.replace("\0", ""), newline="")
 
     def _line(self, line: bytes) -> str:
         try:

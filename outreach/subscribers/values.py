@@ -69,6 +69,8 @@ _SLASHED = re.compile(
     r"(\d{1,4})[/.-](\d{1,2})[/.-](\d{1,4})(?:,?[ T]+(\d{1,2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?\s*([AaPp])?\.?[Mm]?\.?)?"
 )
 _MILLISECOND: Final = dt.timedelta(milliseconds=1)
+MAX_LANGUAGE: Final = 16
+_YEARS: Final = range(1900, 2200)  # a date outside them is a slip, and some databases cannot hold it
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -106,7 +108,7 @@ def language(text: str) -> str | None:
     code = word.replace("_", "-").partition(".")[0]
     if code in _ISO_639_2:
         return _ISO_639_2[code]
-    if _BCP47.fullmatch(code):
+    if _BCP47.fullmatch(code) and len(code) <= MAX_LANGUAGE:
         return code
     # `Spanish (Mexico)`, `English; Español`: the first word decides.
     first = re.split(r"[\s,;/(]", word, maxsplit=1)[0]
@@ -164,12 +166,9 @@ def moment(*, day_first: bool = False, zone: dt.tzinfo = dt.UTC) -> Moment:
         if not text:
             return None
         found = _iso(text) or _written(text, day_first=day_first)
-        if found is None:
+        if found is None or found.year not in _YEARS:
             return None
-        try:
-            return ((found if found.tzinfo else found.replace(tzinfo=zone)) - _EPOCH) // _MILLISECOND
-        except OverflowError:
-            return None
+        return ((found if found.tzinfo else found.replace(tzinfo=zone)) - _EPOCH) // _MILLISECOND
 
     return read
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
+from outreach.errors import UsageError
 from outreach.store import tables
 from outreach.store.database import Store
 from outreach.subscribers.importing import import_file
@@ -147,3 +148,42 @@ def state(store: Store) -> Any:
                 )
             ).all(),
         )
+
+
+headers = st.sampled_from(
+    [b"", b"email,attributes,status,uuid,topics,joined,opt_out,language\n", b"Email Address;Name;District\r\n"]
+)
+pieces = st.sampled_from(
+    [
+        b'{"email": "ada@x.example", "dogs": 1e999, "cat": "\\u0000\\ud800"}\n',
+        b'ada@x.example,"{""a"": 1e999, ""b"": ""\\u0000"", ""c"": [1]}",enabled,u,"Housing;x",0001-01-01,0,en\n',
+        b'bob@x.example,"{""n"": NaN}",enabled\n',
+        b'eve@x.example,"{""n"": ' + b"[" * 2000 + b'}",enabled,u,,31.12.9999,,' + b"en-abcdefgh" * 9 + b"\n",
+        b"ada@x.example;Ren\xe9e\x00;4\n",
+        b"\xff\xfe",
+        b"\xef\xbb\xbf",
+        b'"',
+        b"\r",
+        b"\n\n",
+        b",,,;;;\t",
+        "ﷺ".encode() * 90,
+    ]
+)
+
+
+@settings(max_examples=60)
+@given(headers, st.lists(st.one_of(pieces, st.binary(max_size=6)), min_size=1, max_size=7).map(b"".join))
+def test_any_bytes_are_imported_to_the_row_or_refused_in_words(store: Store, header: bytes, rest: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "people.csv"
+        path.write_bytes(header + rest)
+        refused = ""
+        try:
+            result = import_file(store, path, now=NOW, rejects_folder=Path(folder) / "rejects")
+        except UsageError as error:
+            refused = str(error)
+        if refused:
+            assert str(path) in refused
+        else:
+            parts = (result.new, result.changed, result.unchanged, result.duplicates, result.rejected)
+            assert result.rows == sum(parts) + result.suppressed
