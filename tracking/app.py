@@ -19,11 +19,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from outreach.events import Flag, Kind
+from outreach.events import Choice, Flag, Kind
 from outreach.tokens import BadToken, KeyRing, Purpose, Subject
 from tracking import answers, forms, pages, unsubscribe
 from tracking.answers import Answer, Message, Receive, Send
+from tracking.choices import Choices
+from tracking.fast import HotPath
 from tracking.links import LinkTable, LinkTables
+from tracking.machines import DayKeys, Observer
 from tracking.pages.words import choose
 from tracking.recording import Recorder, Request
 from tracking.reserve import DEFAULT_MARKS, Marks
@@ -48,6 +51,8 @@ class TrackingConfig:
     """Of pages about no known campaign, for readers who ask for none of ours."""
     webhook_secret: bytes | None = None
     """Shared with the systems that report complaints; without it there is no webhook."""
+    default_choice: Choice = Choice.INDIVIDUAL
+    """What is recorded of people who said nothing about it."""
     marks: Marks = DEFAULT_MARKS
 
 
@@ -74,11 +79,14 @@ class Tracking:
         self._links = LinkTables(config.links_dir)
         self._recorder = Recorder(
             spool_dir=config.spool_dir,
-            key_dir=config.key_dir,
+            observer=Observer(DayKeys(config.key_dir)),
+            choices=Choices(config.links_dir, default=config.default_choice),
             marks=config.marks,
             trusted_proxies=config.trusted_proxies,
         )
         self._counters = self._recorder.counters
+        self.hot = HotPath(config.keys, self._links, self._recorder)
+        """What a server needs to answer opens and clicks without asking this application (tracking.fast)."""
         self.routes = (
             Route("/o/<token>.gif", reads=self.opened),
             Route("/c/<token>/<number>", reads=self.clicked),

@@ -13,6 +13,7 @@ from tracking.spool import Spool
 _HELP = {
     "recorded": "Events made durable before they were answered.",
     "lost": "Opens and clicks answered without having been recorded.",
+    "unrecorded": "Opens and clicks answered and not recorded, as the person chose.",
     "refused": "Binding events answered with 503 because they could not be made durable.",
     "unknown": "Requests with a token or link that is not ours.",
     "failed": "Requests that ended in an error of ours.",

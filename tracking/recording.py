@@ -8,13 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from outreach.events import Kind
+from outreach.events import Choice, Kind
 from outreach.tokens import Subject
 from tracking.answers import Message, Receive
+from tracking.choices import Choices
 from tracking.counters import Counters
-from tracking.machines import DayKeys, Observer
+from tracking.machines import Headers, Observer, Signals
 from tracking.reserve import Marks
 from tracking.spool import Hit, Spool, SpoolDown
+
+NOBODY = 0
+"""The subscriber of a hit that is counted without the person."""
+_NONE, _INDIVIDUAL = int(Choice.NONE), int(Choice.INDIVIDUAL)
 
 
 class Request(NamedTuple):
@@ -28,26 +33,35 @@ class Request(NamedTuple):
     def header(self, name: bytes) -> str:
         return next((value.decode("latin-1") for key, value in self.scope["headers"] if key == name), "")
 
-    def client(self, *, proxies: int) -> str:
-        """The client's address as our outermost trusted proxy saw it; what stands before that anybody may write."""
-        if proxies:
-            lines = [value.decode("latin-1") for key, value in self.scope["headers"] if key == b"x-forwarded-for"]
-            hops = ",".join(lines).split(",")  # several lines are one list (RFC 9110, 5.3)
-            if len(hops) >= proxies:
-                return hops[-proxies].strip()
-        peer: tuple[str, int] | None = self.scope.get("client")
-        return peer[0] if peer else ""
+
+def client_of(headers: Headers, peer: str, *, proxies: int) -> str:
+    """The client's address as our outermost trusted proxy saw it; what stands before that anybody may write."""
+    if proxies:
+        lines = [value.decode("latin-1") for key, value in headers if key == b"x-forwarded-for"]
+        hops = ",".join(lines).split(",")  # several lines are one list (RFC 9110, 5.3)
+        if len(hops) >= proxies:
+            return hops[-proxies].strip()
+    return peer
 
 
 class Recorder:
     """One process's spool and the counters of what went into it. Opens its spool when first needed."""
 
-    def __init__(self, *, spool_dir: Path, key_dir: Path, marks: Marks, trusted_proxies: int) -> None:
+    def __init__(
+        self,
+        *,
+        spool_dir: Path,
+        observer: Observer,
+        choices: Choices,
+        marks: Marks,
+        trusted_proxies: int,
+    ) -> None:
         self.counters = Counters()
+        self.observer = observer
+        self.proxies = trusted_proxies
         self._folder = spool_dir
         self._marks = marks
-        self._proxies = trusted_proxies
-        self._observer = Observer(DayKeys(key_dir))
+        self._choices = choices
         self._spool: Spool | None = None
 
     @property
@@ -62,9 +76,25 @@ class Recorder:
 
     async def note(self, kind: Kind, subject: Subject, request: Request, *, link: int = 0) -> None:
         """Write an open or a click; if that cannot be, count it as lost, for the person is still to be answered."""
+        at_ms = time.time_ns() // 1_000_000
+        hit = self.observed(kind, subject, link, self._signals(request, at_ms), at_ms)
+        if hit is None:
+            return
         recorded: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self.spool.put(self.hit(kind, subject, request, link=link), partial(_settle, recorded))
+        self.spool.put(hit, partial(_settle, recorded))
         self.counters.add("recorded" if await recorded else "lost", kind)
+
+    def observed(self, kind: Kind, subject: Subject, link: int, signals: Signals, at_ms: int) -> Hit | None:
+        """An open or a click as the person lets us record it; None if not at all."""
+        campaign_id, subscriber_id = subject
+        agent, network, prefix, flags = signals
+        choice = self._choices.of(subscriber_id)
+        if choice != _INDIVIDUAL:
+            if choice == _NONE:
+                self.counters.counts["unrecorded", kind] += 1
+                return None
+            subscriber_id, prefix = NOBODY, b""
+        return Hit(kind, at_ms, campaign_id, subscriber_id, link, agent, network, prefix, flags, "")
 
     async def bind(self, *hits: Hit) -> bool:
         """Write what binds us. False if it is not certainly on disk, and then it must not be acknowledged."""
@@ -80,9 +110,7 @@ class Recorder:
     ) -> Hit:
         """What this request says, as it is kept."""
         at_ms = time.time_ns() // 1_000_000
-        client = request.client(proxies=self._proxies)
-        headers = request.scope["headers"]
-        seen = self._observer.observe(method=request.method, headers=headers, client=client, at_ms=at_ms)
+        seen = self._signals(request, at_ms)
         return Hit(
             kind,
             at_ms,
@@ -95,6 +123,12 @@ class Recorder:
             seen.flags | flags,
             detail,
         )
+
+    def _signals(self, request: Request, at_ms: int) -> Signals:
+        headers = request.scope["headers"]
+        peer: tuple[str, int] | None = request.scope.get("client")
+        client = client_of(headers, peer[0] if peer else "", proxies=self.proxies)
+        return self.observer.observe(method=request.method, headers=headers, client=client, at_ms=at_ms)
 
 
 def _settle(recorded: asyncio.Future[bool], durable: bool) -> None:

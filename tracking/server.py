@@ -11,9 +11,8 @@ import uvicorn
 
 from outreach.errors import TryAgain
 from tracking.app import Tracking
+from tracking.fast import IDLE_SECONDS, protocol
 
-KEEP_ALIVE_SECONDS = 75
-"""Longer than the idle time of common proxies in front, so that we are not the one who hangs up under a request."""
 GRACE_SECONDS = 10
 BACKLOG = 2048
 
@@ -38,12 +37,14 @@ def serve(app: Tracking, listener: socket.socket) -> None:
     """Answer requests until SIGTERM or SIGINT, then finish those under way and close the spool."""
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=protocol(app.hot),
+        proxy_headers=False,  # tracking.recording knows which proxies to believe
+        ws="none",
         lifespan="on",
         access_log=False,
         log_level="warning",
         server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=int(IDLE_SECONDS),
         timeout_graceful_shutdown=GRACE_SECONDS,
         backlog=BACKLOG,
     )

@@ -15,7 +15,7 @@ from outreach.tokens import KeyRing, Purpose
 from tracking import unsubscribe
 from tracking.app import Tracking, TrackingConfig
 from tracking.links import publish
-from tracking.recording import Request
+from tracking.recording import client_of
 from tracking.reserve import Marks
 from tracking.spool import Spool
 from tracking.testing import KEYS, PARKING, token
@@ -134,9 +134,5 @@ def test_an_error_of_ours_is_logged_without_what_the_client_sent(
     ],
 )
 def test_only_what_our_own_proxies_say_about_the_client_counts(proxies: int, forwarded: bytes, client: str) -> None:
-    async def receive() -> dict[str, Any]:
-        return {}
-
     lines = [(b"x-forwarded-for", line) for line in forwarded.split(b"\n")]
-    scope = {"headers": lines, "client": ("203.0.113.7", 1)}
-    assert Request("GET", "", scope, receive).client(proxies=proxies) == client
+    assert client_of(lines, "203.0.113.7", proxies=proxies) == client
