@@ -13,22 +13,24 @@ import asyncio
 import datetime as dt
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from outreach.bounces.classify import fault
 from outreach.rendering.compose import Composer
 from outreach.rendering.errors import ComposeError
-from outreach.rendering.message import Message, Recipient
+from outreach.rendering.message import Recipient
 from outreach.sending.breaker import Breaker
 from outreach.sending.gate import gate
 from outreach.sending.ledger import Ledger
 from outreach.sending.outcomes import Accepted, Deferred, Outcome, Refused, Unknown, Unsent, Verb
 from outreach.sending.retry import RetryPolicy
-from outreach.sending.transports import Lane, RelayUnreachable, Transport
+from outreach.sending.transports import Lane, Ready, RelayUnreachable, Transport
 from outreach.store.campaigns import Campaign
 from outreach.store.claims import Claimed
 from outreach.store.deliveries import State
+
+T = TypeVar("T")
 
 BATCH = 16
 """Messages composed and signed together."""
@@ -38,14 +40,6 @@ FLUSH_EVERY = 1.0
 """… or after this many seconds, whichever comes first."""
 RECONNECTS = 5
 """How often in a row a lane may be lost before its worker gives up for now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A claimed delivery and the signed message that goes out for it."""
-
-    claimed: Claimed
-    message: Message
 
 
 class Pipeline:
@@ -70,7 +64,8 @@ class Pipeline:
         self._breaker = breaker
         self._clock = clock
         self._ready: deque[Ready] = deque()
-        self._trouble: RelayUnreachable | None = None
+        self._trouble: Exception | None = None
+        self._failure: Exception | None = None
         self.stopping = False
         """Set to finish what is on the wire and begin nothing new."""
 
@@ -78,39 +73,40 @@ class Pipeline:
         """Hand over everything that is due now, on up to `lanes` connections.
 
         Each outcome reaches the journal before the next message on its lane leaves, so a crash can
-        leave at most one message in doubt for each lane. Raises RelayUnreachable if every lane was lost;
-        what did not leave is waiting again.
+        leave at most one message in doubt for each lane. If something fails that concerns everybody (no relay, no room
+        to write), what is on the wire is finished and written down, nothing new begins, and the failure is raised.
         """
         first = await self._transport.open()  # before anything is claimed: no relay, nothing to undo
+        flusher = asyncio.create_task(self._flush_regularly())
         try:
-            async with asyncio.TaskGroup() as tasks:
-                flusher = tasks.create_task(self._flush_regularly())
-                opened: list[Lane | None] = [first, *[None] * (lanes - 1)]
-                await asyncio.wait([tasks.create_task(self._work(lane)) for lane in opened])
-                flusher.cancel()
-        except BaseExceptionGroup as group:
-            raise group.exceptions[0] from None
+            opened: list[Lane | None] = [first, *[None] * (lanes - 1)]
+            await asyncio.gather(*(self._work(lane) for lane in opened))
         finally:
+            flusher.cancel()
             self._ledger.hand_back()
-        self._flush()
+        self._attempt(self._flush)
+        if self._failure is not None:
+            raise self._failure
         if self._ready and self._trouble is not None and not self.stopping:
             raise self._trouble
 
     async def _work(self, lane: Lane | None) -> None:
         """One lane: hand over one message after the other until there is none, or no relay."""
         lost = 0
-        while (ready := self._next()) is not None:
+        while self._fill():
             if lane is None or not lane.is_open:
                 try:
                     lane = await self._reopen(lost)
                 except RelayUnreachable as error:
                     # The other lanes may still be good; if none is, `send` reports this.
                     self._trouble = error
-                    self._ready.appendleft(ready)
                     return
-            outcome = await lane.hand_over(ready.message, before_dot=partial(self._ledger.sending, ready.claimed))
-            lost = lost + 1 if isinstance(outcome, Unsent) else 0
-            self._write_down(ready.claimed, outcome)
+            before = lane.handed_over
+            try:
+                await lane.run(self)
+            except Exception as error:
+                self._fail(error)
+            lost = lost + 1 if lane.handed_over == before else 0
         if lane is not None:
             await lane.close()
 
@@ -125,16 +121,34 @@ class Pipeline:
             await asyncio.sleep(min(0.1 * 2**lost, 5))
         return await self._transport.open()
 
-    def _next(self) -> Ready | None:
-        """The next message to hand over, claiming and composing a batch when there is none in hand."""
-        while not self.stopping:
-            if self._ready:
-                return self._ready.popleft()
-            batch = self._ledger.claim(BATCH)
+    # What the lanes call: the feed
+
+    def next(self) -> Ready | None:
+        """The next message to hand over."""
+        return self._ready.popleft() if self._fill() else None
+
+    def sending(self, ready: Ready) -> bool:
+        """The final dot may leave from now on, unless we were told to stop meanwhile."""
+        if not self.stopping:
+            self._ledger.sending(ready.claimed)
+        return not self.stopping
+
+    def done(self, ready: Ready, outcome: Outcome) -> None:
+        """An attempt has ended."""
+        self._write_down(ready.claimed, outcome)
+        if self._ledger.unwritten >= FLUSH_AFTER:
+            self._attempt(self._flush)
+
+    # The steps
+
+    def _fill(self) -> bool:
+        """Claim, gate and compose a batch when there is no message in hand; True if there is one."""
+        while not self._ready and not self.stopping:
+            batch = self._attempt(lambda: self._ledger.claim(BATCH))
             if not batch:
-                return None
+                return False
             self._compose([claimed for claimed in batch if self._passes(claimed)])
-        return None
+        return not self.stopping
 
     def _passes(self, claimed: Claimed) -> bool:
         left_out = gate(claimed, message_class=self._campaign.message_class)
@@ -176,8 +190,6 @@ class Pipeline:
                 settle(State.WAITING, reason, due_at=self._clock())
             case Unknown(reason):
                 settle(State.IN_DOUBT, reason)
-        if self._ledger.unwritten >= FLUSH_AFTER:
-            self._flush()
 
     def _try_again(self, claimed: Claimed, reply: str) -> None:
         due_at = self._retry.next_attempt(claimed.attempts, now=self._clock(), not_after=self._campaign.not_after)
@@ -187,12 +199,24 @@ class Pipeline:
     async def _flush_regularly(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_EVERY)
-            self._flush()
+            self._attempt(self._flush)
 
     def _flush(self) -> None:
         self._ledger.flush()
         if self._ledger.status != "sending":
             self.stopping = True
+
+    def _attempt(self, act: Callable[[], T]) -> T | None:
+        """What cannot be recorded must not be sent: a store that fails ends the run, after what is on the wire."""
+        try:
+            return act()
+        except Exception as error:
+            self._fail(error)
+            return None
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = self._failure or error
+        self.stopping = True
 
 
 def _recipient(claimed: Claimed) -> Recipient:

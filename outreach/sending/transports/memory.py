@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from outreach.rendering.message import Message
-from outreach.sending.outcomes import Outcome, Verb, outcome_of
+from outreach.sending.outcomes import Outcome, Unsent, Verb, outcome_of
+from outreach.sending.transports import OneByOne
 
 
 class MemoryTransport:
@@ -19,20 +20,17 @@ class MemoryTransport:
         return MemoryLane(self)
 
 
-class MemoryLane:
+class MemoryLane(OneByOne):
     """A lane of a MemoryTransport; it is always open."""
 
-    is_open = True
-
     def __init__(self, transport: MemoryTransport) -> None:
+        super().__init__()
         self._transport = transport
 
-    async def hand_over(self, message: Message, *, before_dot: Callable[[], None]) -> Outcome:
+    async def hand_over(self, message: Message, *, before_dot: Callable[[], bool]) -> Outcome:
         if reply := self._transport.replies.get(message.recipient):
             return outcome_of(reply, Verb.RCPT)
-        before_dot()
+        if not before_dot():
+            return Unsent("stopped before it left")
         self._transport.messages.append(message)
         return outcome_of("250 2.0.0 kept in memory", Verb.DOT)
-
-    async def close(self) -> None:
-        """Nothing to end."""

@@ -1,35 +1,29 @@
-"""Handing over to an SMTP relay (RFC 5321), on a connection that aiosmtplib makes.
+"""Handing over to an SMTP relay (RFC 5321).
 
-aiosmtplib connects, negotiates TLS and authenticates; the transaction itself is spoken here, so that we
-know to the byte whether a lost connection lost the message too: before the final dot it certainly
-was not taken, after it nobody can say.
+aiosmtplib connects, negotiates TLS, authenticates and says EHLO; then the connection is given to our own
+pipelined lane (see `lane`), which costs a tenth of the time for each message.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import re
-import ssl
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
-from aiosmtplib import SMTPException, SMTPResponse
+from aiosmtplib import SMTPAuthenticationError, SMTPException
 
 from outreach.errors import ConfigurationError
-from outreach.rendering.message import Message
-from outreach.sending.outcomes import Accepted, Outcome, Unknown, Unsent, Verb, outcome_of
-from outreach.sending.transports import RelayUnreachable
+from outreach.sending.transports import RelayRefusesUs, RelayUnreachable
+from outreach.sending.transports.lane import COMMAND_TIMEOUT, DOT_TIMEOUT, Offer, SmtpLane
 
-COMMAND_TIMEOUT = 300.0
-"""Seconds to wait for a reply to MAIL, RCPT and DATA (RFC 5321, section 4.5.3.2)."""
-DOT_TIMEOUT = 600.0
-"""Seconds to wait for the reply to the final dot (RFC 5321, section 4.5.3.2.6)."""
 CONNECT_TIMEOUT = 30.0
-
-_ADDRESS = re.compile(r"[!-;=?-~]+@[!-;=?-~]+\Z")
-"""Printable ASCII without space or angle brackets: what may stand inside `<>` in MAIL and RCPT."""
+"""Seconds for each step until EHLO is answered. RFC 5321 allows minutes; nothing is lost by trying again."""
+DISTRUST = 2
+"""After so many conversations that fell out of step we no longer believe in the server's PIPELINING."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +67,14 @@ class Relay:
 class SmtpTransport:
     """Opens lanes to one relay. `hello` is the name we give in EHLO."""
 
-    def __init__(self, relay: Relay, *, hello: str) -> None:
+    def __init__(
+        self, relay: Relay, *, hello: str, command_timeout: float = COMMAND_TIMEOUT, dot_timeout: float = DOT_TIMEOUT
+    ) -> None:
         self.relay = relay
         self.hello = hello
+        self._timeouts = {"command_timeout": command_timeout, "dot_timeout": dot_timeout}
+        self._lanes: list[SmtpLane] = []
+        self._out_of_step = 0
 
     async def open(self) -> SmtpLane:
         relay = self.relay
@@ -85,7 +84,7 @@ class SmtpTransport:
             username=relay.user,
             password=relay.password,
             local_hostname=self.hello,
-            timeout=CONNECT_TIMEOUT,
+            timeout=min(CONNECT_TIMEOUT, self._timeouts["command_timeout"]),
             use_tls=relay.tls_at_once,
             start_tls=None if relay.tls_at_once else _start_tls(relay),
             # TLS that nobody demanded is better than none even without a name to check it by (RFC 7435).
@@ -94,85 +93,37 @@ class SmtpTransport:
         try:
             await connection.connect()
             await connection._ehlo_or_helo_if_needed()
-        except (SMTPException, OSError, ssl.SSLError, TimeoutError) as error:
+        except SMTPAuthenticationError as error:
+            connection.close()
+            raise RelayRefusesUs(
+                f"the relay {relay} does not take our user and password: {_words(error)}; nobody has received anything "
+                "from this attempt. Mend relay.url (OUTREACH_RELAY_URL), then run the same command again"
+            ) from None
+        except (SMTPException, OSError, ValueError) as error:
             connection.close()
             raise RelayUnreachable(
                 f"the relay {relay} cannot be used: {_words(error)}; nobody has received anything from this attempt. "
                 "Check relay.url (OUTREACH_RELAY_URL) and that the relay is running, then run the same command again"
             ) from None
-        connection.timeout = COMMAND_TIMEOUT
-        return SmtpLane(connection)
+        transport = connection.transport
+        assert isinstance(transport, asyncio.BaseTransport)
+        lane = SmtpLane(cast(asyncio.Transport, transport), self._offer(connection), **self._timeouts)
+        self._remember(lane)
+        return lane
 
+    def _offer(self, connection: aiosmtplib.SMTP) -> Offer:
+        said = connection.esmtp_extensions
+        size = said.get("size")
+        return Offer(
+            pipelining="pipelining" in said and self._out_of_step < DISTRUST,
+            dsn="dsn" in said,
+            size=None if size is None else int(size) if size.isdecimal() else 0,
+        )
 
-class SmtpLane:
-    """One connection, one transaction at a time."""
-
-    def __init__(self, connection: aiosmtplib.SMTP) -> None:
-        self._connection = connection
-
-    @property
-    def is_open(self) -> bool:
-        return self._connection.is_connected
-
-    async def hand_over(self, message: Message, *, before_dot: Callable[[], None]) -> Outcome:
-        try:
-            refused = await self._envelope(message)
-        except (SMTPException, OSError) as error:
-            self._connection.close()
-            return Unsent(_words(error))
-        if refused is not None:
-            return refused
-        before_dot()
-        try:
-            reply = await self._content(message.data)
-        except (SMTPException, OSError) as error:
-            self._connection.close()
-            return Unknown(_words(error))
-        if reply.code == 421:
-            self._connection.close()
-        return outcome_of(_text(reply), Verb.DOT)
-
-    async def close(self) -> None:
-        if not self._connection.is_connected:
-            return
-        try:
-            await self._connection.quit(timeout=5)
-        except (SMTPException, OSError):
-            self._connection.close()
-
-    async def _envelope(self, message: Message) -> Outcome | None:
-        """MAIL, RCPT and DATA. None if the server now waits for the message."""
-        for verb, argument in (
-            (Verb.MAIL, _path("FROM", message.return_path)),
-            (Verb.RCPT, _path("TO", message.recipient)),
-        ):
-            reply = await self._connection.execute_command(verb.upper().encode("ascii"), argument)
-            if not 200 <= reply.code < 300:
-                return await self._refused(reply, verb)
-        reply = await self._connection.execute_command(b"DATA")
-        if reply.code != 354:
-            return await self._refused(reply, Verb.DATA)
-        return None
-
-    async def _refused(self, reply: SMTPResponse, verb: Verb) -> Outcome:
-        outcome = outcome_of(_text(reply), verb)
-        if isinstance(outcome, Accepted):
-            # A positive answer where none belongs: the conversation is out of step.
-            self._connection.close()
-            return Unsent(f"the relay answered {verb.upper()} with {outcome.reply!r}")
-        if self._connection.is_connected:
-            await self._connection.execute_command(b"RSET")
-        return outcome
-
-    async def _content(self, data: bytes) -> SMTPResponse:
-        protocol = self._connection.protocol
-        if protocol is None:
-            raise aiosmtplib.SMTPServerDisconnected("the connection was lost")
-        # Transparency (RFC 5321, section 4.5.2); our composer already leaves no line that begins with a dot.
-        if b"\r\n." in data:
-            data = data.replace(b"\r\n.", b"\r\n..")
-        protocol.write(data + b".\r\n")
-        return await protocol.read_response(timeout=DOT_TIMEOUT)
+    def _remember(self, lane: SmtpLane) -> None:
+        """Count what became of earlier lanes: some servers announce PIPELINING and cannot do it."""
+        self._out_of_step += sum(each.out_of_step for each in self._lanes)
+        self._lanes = [each for each in self._lanes if each.is_open] + [lane]
 
 
 def _start_tls(relay: Relay) -> bool | None:
@@ -186,17 +137,6 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _path(keyword: str, address: str) -> bytes:
-    if not _ADDRESS.match(address):
-        raise aiosmtplib.SMTPException(f"an address that cannot stand in {keyword}")
-    return f"{keyword}:<{address}>".encode("ascii")
-
-
-def _text(reply: SMTPResponse) -> str:
-    message = " ".join(reply.message.split())
-    return f"{reply.code} {message}".strip()
 
 
 def _words(error: BaseException) -> str:
