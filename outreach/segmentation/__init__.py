@@ -15,7 +15,7 @@ from outreach.segmentation.errors import RuleError
 from outreach.segmentation.explain import explain
 from outreach.segmentation.facts import find_person, load_person
 from outreach.segmentation.fields import Catalogue, Field, Topic, Type
-from outreach.segmentation.files import Segment, load_segments, read_segment, texts
+from outreach.segmentation.files import Segment, load_segments, named_or_written, read_segment, texts
 from outreach.segmentation.json_form import from_json, to_json
 from outreach.segmentation.meaning import check
 from outreach.segmentation.parser import parse
@@ -48,6 +48,7 @@ __all__ = [
     "load_catalogue",
     "load_person",
     "load_segments",
+    "named_or_written",
     "parse",
     "read_segment",
     "select_ids",

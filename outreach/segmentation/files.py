@@ -78,6 +78,14 @@ def read_segment(name: str, text: str) -> Segment:
     return Segment(name, "\n".join(lines).rstrip(), " ".join(filter(None, description)), expected)
 
 
+def named_or_written(words: str, segments: Mapping[str, Segment]) -> Segment:
+    """The segment of this name, whatever its case; else `words` are a rule, and the segment has no name."""
+    for name, segment in segments.items():
+        if name.casefold() == words.strip().casefold():
+            return segment
+    return Segment("", words)
+
+
 def texts(segments: Mapping[str, Segment]) -> dict[str, str]:
     """The rules by name, as `load_catalogue` wants them."""
     return {name: segment.rule for name, segment in segments.items()}

@@ -20,6 +20,8 @@ _PEOPLE = re.compile(
     r"(?:people|subscribers|residents|persons|those|everyone|everybody|all)\s+(?:who|whose|with|that|in)\b",
     re.IGNORECASE,
 )
+_NEAR = 150
+"""Characters on either side of the place in which its reason is looked for."""
 _CLOSE_ENOUGH = 0.6
 _SHOWN_CHOICES = 6
 
@@ -53,10 +55,14 @@ def unexpected(error: UnexpectedInput, text: str, *, words: Sequence[str] = ()) 
         return RuleError("the rule is empty; to choose everybody, write everyone", text=text or " ", start=0, end=1)
     accepted = _accepted(error)
     end = start + (0 if ended else len(_here(text, start)))
-    for explain in (_slip, _swallowed, _name_with_and, _habit):
-        if found := explain(text, start, accepted, words):
+    # Patterns look at the neighbourhood only: on a whole hostile text some of them would take minutes.
+    left = max(0, start - _NEAR)
+    near = text[left : start + _NEAR]
+    for explain in (_bracket, _slip, _swallowed, _name_with_and, _habit):
+        looked_at, offset = (text, 0) if explain is _bracket else (near, left)
+        if found := explain(looked_at, start - offset, accepted, words):
             message, where, until = found
-            return RuleError(message, text=text, start=where, end=until)
+            return RuleError(message, text=text, start=where + offset, end=until + offset)
     choices = _choices(accepted)
     stands = "the rule ends too early" if ended else f"{_shown(_here(text, start))} cannot stand here"
     following = f"; here could be {choices}" if choices else ""
@@ -66,7 +72,7 @@ def unexpected(error: UnexpectedInput, text: str, *, words: Sequence[str] = ()) 
 _Found = tuple[str, int, int] | None
 
 
-def _habit(text: str, start: int, accepted: frozenset[str], words: Sequence[str]) -> _Found:
+def _habit(text: str, start: int, accepted: frozenset[str], _words: Sequence[str]) -> _Found:
     """Things people write out of habit."""
     here = text[start:]
     line_start = text.rfind("\n", 0, start) + 1
@@ -90,16 +96,21 @@ def _habit(text: str, start: int, accepted: frozenset[str], words: Sequence[str]
     if before := re.search(r"(?:is|=|==)\s*([^\s()]+)\s+or\s+([\w-]+\s+)?$", text[:start], re.IGNORECASE):
         second = f"{before[2] or ''}{word}"
         return f"to allow several values, write in ({before[1]}, {second})", start, start + len(word)
-    if here[:1] == ")" and "RPAR" not in accepted and text[:start].count("(") < text[: start + 1].count(")"):
-        return "this bracket closes nothing", start, start + 1
-    if not here.strip() and "RPAR" in accepted and text.count("(") > text.count(")"):
-        opened = _unclosed(text)
-        return "this bracket is never closed", opened, opened + 1
     before = re.search(r"([\w-]+)\s*$", text[:start])
     if before and before[1].lower() in RESERVED - OPERATORS and re.match(r"(?:is|=|[<>])", here, re.IGNORECASE):
         return f'"{before[1]}" is a word of the language; if a field is called so, write it in quotes', *before.span(1)
     if "AND" in accepted and _WORD.match(word) and word.lower() not in ("is", "in", "or", "the"):
         return f'"{word}" cannot stand here; and or or may be missing before it', start, start + len(word)
+    return None
+
+
+def _bracket(text: str, start: int, accepted: frozenset[str], _words: Sequence[str]) -> _Found:
+    here = text[start:].strip()
+    if here[:1] == ")" and "RPAR" not in accepted and text[:start].count("(") < text[: start + 1].count(")"):
+        return "this bracket closes nothing", start, start + 1
+    if not here and "RPAR" in accepted and text.count("(") > text.count(")"):
+        opened = _unclosed(text)
+        return "this bracket is never closed", opened, opened + 1
     return None
 
 

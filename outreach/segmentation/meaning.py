@@ -182,16 +182,24 @@ class Meaning:
             return self.catalogue.field_named(node.field)
         except RuleError as error:
             message = stray(node.field.text)
-            if (
-                not message
-                and isinstance(node, Compare)
-                and comparing.alone(node)
-                and "did you mean" not in error.message
-            ):
-                message = f"{error.message}; if it is a second value, write in (…, …)"
+            if not message and isinstance(node, Compare) and comparing.alone(node):
+                message = self._misplaced(node.field) or _second_value(error.message)
             if not message:
                 raise
             raise RuleError(message, start=error.start, end=error.end) from None
+
+    def _misplaced(self, name: Name) -> str:
+        """What to write for a name that is no field's, but somebody else's."""
+        words = {
+            "in segment": self.catalogue.segments,
+            "topic is": [topic.name for topic in self.catalogue.topics],
+            "from department": self.catalogue.departments,
+        }
+        for written, names in words.items():
+            for one in names:
+                if one.casefold() == name.text.casefold():
+                    return f'"{one}" is not a field; write {written} "{one}"'
+        return ""
 
     def _member(self, node: Member) -> Question:
         self._count_values(len(node.names), node)
@@ -270,6 +278,10 @@ class Meaning:
         self.values += number
         if self.values > MAX_VALUES:
             _refuse(f"the rule lists more than {MAX_VALUES:,} values", node)
+
+
+def _second_value(message: str) -> str:
+    return "" if "did you mean" in message else f"{message}; if it is a second value, write in (…, …)"
 
 
 def _refuse(message: str, where: Node | Name | Value | Scope | Count) -> NoReturn:

@@ -27,8 +27,10 @@ MAX_DEPTH = 20
 """Brackets and `not`s inside one another. SQLite's own parser gives up near 30 of our levels."""
 
 _NESTING = re.compile(
-    r"""(?P<skip>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|[“”„][^“”„\n]*[“”]|\#[^\n]*|\s+)
-    |(?P<open>[(\[])|(?P<close>[)\]])|(?P<not>\b(?:not|never)\b|!(?!=))|(?P<other>\w+|.)""",
+    # Texts and words as in the grammar; a quote never closed takes the rest of its line, which keeps this linear.
+    r"""(?P<skip>"(?:[^"\\\n]|\\.)*(?:"|(?=\n)|\Z)|'(?:[^'\\\n]|\\.)*(?:'|(?=\n)|\Z)
+        |[“”„«»][^“”„«»\n]*[“”«»]|[‘’‚][^‘’\n]*[‘’]|\#[^\n]*|\s+)
+    |(?P<open>[(\[])|(?P<close>[)\]])|(?P<not>\b(?:not|never)\b|!(?!=))|(?P<other>\w+(?:['’]\w+)*|.)""",
     re.VERBOSE | re.IGNORECASE,
 )
 

@@ -510,6 +510,9 @@ FRAGMENTS = [
 @example("not " * 5000 + "renter")
 @example("a" * 1_000_000)
 @example("renter and " * 900 + "renter")
+@example("from " * 900 + " " * 5000 + "(")
+@example('\\"' * 4999)
+@example("a-" * 4999)
 def test_no_text_raises_anything_but_a_rule_error(text: str) -> None:
     started = time.monotonic()
     try:

@@ -59,6 +59,8 @@ WHAT_IS_WRONG = [
     ("topic is Parks and trails", 10, 'this name needs quotes around it: "Parks and trails"'),
     ("topic is Parking & street sweeping", 10, 'this name needs quotes around it: "Parking & street sweeping"'),
     # names
+    ("engaged", 1, '"engaged" is not a field; write in segment "engaged"'),
+    ("renter and parking", 12, '"Parking" is not a field; write topic is "Parking"'),
     ("opend within 9 days", 1, 'no field is called "opend"; did you mean "opened"?'),
     ("distrct is 4", 1, 'no field is called "distrct"; did you mean "district"?'),
     ("dіstrict is 4", 1, 'no field is called "dіstrict"; did you mean "district"?'),

@@ -14,6 +14,7 @@ from outreach.segmentation import (
     Catalogue,
     Field,
     RuleError,
+    Segment,
     Topic,
     Type,
     canonical,
@@ -21,6 +22,7 @@ from outreach.segmentation import (
     compile_rule,
     explain,
     load_segments,
+    named_or_written,
     parse,
     read_segment,
     texts,
@@ -111,6 +113,11 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "bad.segment").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigurationError, match="cannot be read as text"):
         load_segments(tmp_path)
+
+
+def test_a_segment_by_its_name_or_a_rule_as_it_is_written() -> None:
+    assert named_or_written("Engaged ", STARTERS).name == "engaged"
+    assert named_or_written("renter", STARTERS) == Segment("", "renter")
 
 
 def test_a_folder_that_is_not_there_has_no_segments(tmp_path: Path) -> None:
