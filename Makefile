@@ -1,7 +1,6 @@
 # make demo: see it work · make test: prove it · make check: lint, types, floors · make bench: measure it
 PYTHON ?= python3
 BIN := .venv/bin
-export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: demo test check bench clean
 

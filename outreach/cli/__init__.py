@@ -7,26 +7,43 @@ permission missing, 5 finished with exceptions, 6 blocked by a safety rule, 75 t
 
 from __future__ import annotations
 
+import importlib
 import sys
+from typing import Final
 
 import click
 
 from outreach import __version__
-from outreach.cli.campaigns import campaigns
-from outreach.cli.config import config, db
-from outreach.cli.cron import cron
-from outreach.cli.demo import demo
-from outreach.cli.init import init
-from outreach.cli.report import report
-from outreach.cli.segments import segments
-from outreach.cli.subscribers import subscribers
-from outreach.cli.templates import templates
-from outreach.cli.track import track
 from outreach.errors import OutreachError
+
+COMMANDS: Final = {
+    "init": "init",
+    "demo": "demo",
+    "subscribers": "subscribers",
+    "segments": "segments",
+    "templates": "templates",
+    "campaigns": "campaigns",
+    "report": "report",
+    "cron": "cron",
+    "track": "track",
+    "config": "config",
+    "db": "config",
+}
+"""Each command, and the module here that has it: cron starts us every minute, so only what is asked for is loaded."""
 
 
 class Outreach(click.Group):
-    """Turns an OutreachError into one line on stderr and its own exit code."""
+    """Loads commands when they are named; turns an OutreachError into one line on stderr and its own exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"outreach.cli.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -57,7 +74,3 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
-
-
-for command in (init, demo, subscribers, segments, templates, campaigns, report, cron, track, config, db):
-    main.add_command(command)
