@@ -24,6 +24,8 @@ CHUNK: Final = 1 << 20
 MAX_LINE: Final = 16 * CHUNK
 MAX_COLUMNS: Final = 500
 SAMPLE_ROWS: Final = 1_000
+HEADER_FILLED: Final = 0.6
+"""Of the usual number of cells; titles and dates above a header fill fewer."""
 _DELIMITERS: Final = ",;\t|"
 _UTF16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
@@ -97,12 +99,10 @@ def open_table(path: Path) -> Table:
                 f"{path} has {len(cells)} columns; we read up to {MAX_COLUMNS}: leave out what you do not need"
             )
         sample.append(cells)
-    # The header is the first row that is as wide as most: reports have a title or a date above it.
     widths = [len(cells) for cells in sample if cells]
     if not widths:
         raise UsageError(f"{path} is empty")
-    usual = max(set(widths), key=widths.count)
-    at = next(index for index, cells in enumerate(sample) if len(cells) >= usual)
+    at = _header_at(sample, usual=max(set(widths), key=widths.count))
     header = tuple(_header_cell(cell) for cell in sample[at])
     return Table(path, header, delimiter, [cells for cells in sample[at + 1 :] if cells], skipped=at)
 
@@ -146,6 +146,13 @@ def _delimiter(text: str) -> str:
         return (widths.count(usual) if usual > 1 else 0, usual)
 
     return max(_DELIMITERS, key=score)
+
+
+def _header_at(sample: list[Cells], *, usual: int) -> int:
+    """Where the header is: the first row with most of its cells filled. Reports have a title or a date above it."""
+    filled = [sum(bool(cell.strip()) for cell in cells) for cells in sample]
+    enough = min(usual * HEADER_FILLED, max(filled))
+    return next(index for index, number in enumerate(filled) if number >= enough)
 
 
 def _header_cell(cell: str) -> str:

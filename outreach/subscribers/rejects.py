@@ -17,9 +17,9 @@ class Rejects:
     """Written while the import reads; `close` keeps the file under its name, or removes it."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = _free(path)
         self.count = 0
-        self._part = path.with_name(path.name + ".part")
+        self._part = self.path.with_name(self.path.name + ".part")
         self._file: TextIO | None = None
 
     def add(self, row: int, *, column: str, value: str, reason: str) -> None:
@@ -49,3 +49,13 @@ class Rejects:
             return self._part.replace(self.path)
         self._part.unlink(missing_ok=True)
         return None
+
+
+def _free(path: Path) -> Path:
+    """The path, or with a number if it is taken: two files of one name may come within a second."""
+    number = 1
+    found = path
+    while found.exists():
+        number += 1
+        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return found

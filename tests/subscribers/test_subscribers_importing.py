@@ -231,6 +231,12 @@ def test_rejected_rows_are_in_a_file_with_row_value_and_reason(store: Store, tmp
     assert sorted(path.name for path in (tmp_path / "rejects").iterdir()) == [Path(result.rejects_file).name]
 
 
+def test_two_files_of_one_name_keep_both_their_rejects(store: Store, tmp_path: Path) -> None:
+    first, second = (bring(store, tmp_path, "email\noops\n").rejects_file for _ in range(2))
+    assert first != second
+    assert first and second and Path(first).exists() and Path(second).exists()  # noqa: PT018  # one fact
+
+
 def test_a_dry_run_counts_the_same_and_changes_nothing(store: Store, tmp_path: Path) -> None:
     content = mailchimp(ADA, {"Email Address": "oops"})
     dry = bring(store, tmp_path, content, options=Options(dry_run=True))

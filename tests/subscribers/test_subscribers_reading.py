@@ -47,6 +47,25 @@ def test_rows_are_numbered_as_a_spreadsheet_numbers_them(tmp_path: Path) -> None
     assert list(table.rows()) == [(4, ["a@x.example", "moved?\nsee file"]), (6, ["b@x.example", ""])]
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "email,name,zip\na@x.example,Ada,1,\nb@x.example,Bob,2,\n",  # a delimiter too many at each line's end
+        "Contacts;;\n;;\nemail;name;zip\na@x.example;Ada;1\nb@x.example;Bob;2\n",
+        "Contacts of today\nemail\tname\tzip\na@x.example\tAda\t1\nb@x.example\tBob\t\n",
+    ],
+)
+def test_the_header_is_found_below_titles_and_above_longer_rows(tmp_path: Path, content: str) -> None:
+    table = open_table(written(tmp_path, "report.csv", content))
+    assert table.header[:3] == ("email", "name", "zip")
+    assert [cells[0] for cells in rows(table)] == ["a@x.example", "b@x.example"]
+
+
+def test_a_header_alone_is_a_table_without_rows(tmp_path: Path) -> None:
+    table = open_table(written(tmp_path, "nobody.csv", "email\n"))
+    assert (table.header, rows(table)) == (("email",), [])
+
+
 def test_a_file_longer_than_a_block_loses_nothing_at_the_seams(tmp_path: Path) -> None:
     lines = [f'ada{n}@city.example,"Müller, {n}"' for n in range(80_000)]
     path = written(tmp_path, "long.csv", "\n".join(["email,name", *lines]))
