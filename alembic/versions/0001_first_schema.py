@@ -53,6 +53,14 @@ def upgrade_main() -> None:
         sa.Column("evidence", Document, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_consent")),
     )
+    op.create_index(
+        "ix_consent_purpose",
+        "consent",
+        ["subscriber_id", "topic_id"],
+        unique=False,
+        sqlite_where=sa.text("purpose <> 'mail'"),
+        postgresql_where=sa.text("purpose <> 'mail'"),
+    )
     op.create_index(op.f("ix_consent_subscriber_id"), "consent", ["subscriber_id"], unique=False)
     op.create_table(
         "delivery",
@@ -141,6 +149,7 @@ def upgrade_main() -> None:
         sa.Column("name", sa.String(length=60), nullable=False),
         sa.Column("type", sa.String(length=10), nullable=False),
         sa.Column("slot", sa.String(length=4), nullable=True),
+        sa.Column("choices", Document, nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_field")),
         sa.UniqueConstraint("slot", name=op.f("uq_field_slot")),
     )
@@ -161,6 +170,23 @@ def upgrade_main() -> None:
         sa.Column("due_at", Instant, nullable=False),
         sa.Column("subscriber_id", BigId, nullable=False),
         sa.PrimaryKeyConstraint("campaign_id", "due_at", "subscriber_id", name=op.f("pk_retry")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "segment_count",
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("people", sa.Integer(), nullable=False),
+        sa.Column("rule_hash", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("name", "day", name=op.f("pk_segment_count")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "strike",
+        sa.Column("campaign_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("subscriber_id", BigId, autoincrement=False, nullable=False),
+        sa.Column("count", sa.SmallInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("campaign_id", "subscriber_id", name=op.f("pk_strike")),
         sqlite_with_rowid=False,
     )
     op.create_table(

@@ -43,6 +43,7 @@ _NAMES = {
 _CHOSE = text("tracking IS NOT NULL")
 _OPEN = text("verdict = 0")
 _HELD = text("held IS NOT NULL")
+_NARROW = text("purpose <> 'mail'")
 main = MetaData(naming_convention=_NAMES)
 events = MetaData(naming_convention=_NAMES)
 
@@ -88,6 +89,7 @@ field = Table(
     Column("name", String(60), primary_key=True),
     Column("type", String(10), nullable=False),  # text number date yesno choice
     Column("slot", String(4), unique=True),
+    Column("choices", Document),  # the values a choice may have; NULL: any
 )
 
 department = Table(
@@ -133,6 +135,8 @@ consent = Table(
     Column("text_version", String(80)),
     Column("at", Instant, nullable=False),
     Column("evidence", Document),
+    # Consent for one purpose only is rare, and looked for at every freeze.
+    Index("ix_consent_purpose", "subscriber_id", "topic_id", sqlite_where=_NARROW, postgresql_where=_NARROW),
 )
 
 suppression = Table(
@@ -215,6 +219,15 @@ claim = Table(
     sqlite_autoincrement=True,
 )
 
+strike = Table(  # whose message was being made when a worker died: two strikes, and it is made no more
+    "strike",
+    main,
+    Column("campaign_id", Integer, primary_key=True, autoincrement=False),
+    Column("subscriber_id", BigId, primary_key=True, autoincrement=False),
+    Column("count", SmallInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 worker = Table(
     "worker",
     main,
@@ -262,7 +275,7 @@ feedback_position = Table(
 engagement = Table(
     "engagement",
     main,
-    Column("scope_kind", SmallInteger, primary_key=True),  # 1 department, 2 topic
+    Column("scope_kind", SmallInteger, primary_key=True),  # 1 department, 2 topic, 3 campaign (who did something)
     Column("scope_id", Integer, primary_key=True),
     Column("subscriber_id", BigId, primary_key=True),
     Column("received", Integer, nullable=False, server_default="0"),
@@ -284,6 +297,16 @@ engagement_day = Table(
     Column("department_id", Integer, primary_key=True),  # 0: none
     Column("topic_id", Integer, primary_key=True),
     Column("count", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+segment_count = Table(  # one line a night for each segment: its history
+    "segment_count",
+    main,
+    Column("name", String(120), primary_key=True),
+    Column("day", Integer, primary_key=True),  # days since 1970 in the organisation's zone
+    Column("people", Integer, nullable=False),
+    Column("rule_hash", String(64), nullable=False),  # another hash: the rule was changed
     sqlite_with_rowid=False,
 )
 
