@@ -6,14 +6,19 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from outreach.campaigns.definition import CampaignError, Definition
+from outreach.errors import UsageError
+from outreach.rendering.errors import Report, refuse
+from outreach.rendering.layouts import read_layout
 from outreach.rendering.message import CompiledMessage, Source, compile_message
 from outreach.settings import Settings
 
-LAYOUT = "layout.mjml"
-
 
 def compile_all(
-    definitions: Mapping[str, Definition], settings: Settings, *, known_fields: Collection[str]
+    definitions: Mapping[str, Definition],
+    settings: Settings,
+    *,
+    known_fields: Collection[str],
+    report: Report = refuse,
 ) -> dict[str, CompiledMessage]:
     """Each language's message. TemplateError or CampaignError names the file, the line and the remedy.
 
@@ -23,7 +28,8 @@ def compile_all(
     messages: dict[str, CompiledMessage] = {}
     links: tuple[str, ...] = ()
     for language, definition in definitions.items():
-        messages[language] = compile_message(_source(definition, settings), known_fields=known_fields, links=links)
+        source = _source(definition, settings)
+        messages[language] = compile_message(source, known_fields=known_fields, links=links, report=report)
         links = messages[language].links
     return messages
 
@@ -36,7 +42,7 @@ def _source(definition: Definition, settings: Settings) -> Source:
         reply_to=definition.reply_to,
         language=definition.language,
         preheader=definition.preheader,
-        layout=_layout(definition, settings.root),
+        layout=_layout(definition, settings),
         organisation=settings.text("organisation.name"),
         postal_address=settings.text("organisation.address"),
         topic=definition.topic,
@@ -45,17 +51,12 @@ def _source(definition: Definition, settings: Settings) -> Source:
     )
 
 
-def _layout(definition: Definition, root: Path) -> str:
-    """The layout of a template of this workspace, or of those that come with Outreach."""
-    folders = [root / "templates", *content_folders("templates")]
-    for folder in folders:
-        file = folder / definition.template / LAYOUT
-        if file.resolve().is_relative_to(folder.resolve()) and file.is_file():
-            return file.read_text("utf-8")
-    known = sorted({each.parent.name for folder in folders for each in folder.glob(f"*/{LAYOUT}")})
-    raise CampaignError(
-        f"{definition.path} asks for the template {definition.template!r}; there are {', '.join(known)}"
-    )
+def _layout(definition: Definition, settings: Settings) -> str:
+    try:
+        return read_layout(definition.template, folders=[settings.root / "templates"])
+    except UsageError as error:
+        line = definition.lines.get("template")
+        raise CampaignError(f"`template:` {error}", place=definition.path, line=line) from None
 
 
 def content_folders(kind: str) -> list[Path]:

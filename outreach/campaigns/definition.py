@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from outreach.errors import OutreachError
 from outreach.rendering.message import Mailbox
@@ -31,6 +32,19 @@ DEFAULT_TEMPLATE = "notice"
 
 class CampaignError(OutreachError):
     """Something in a campaign file is wrong; the message names the file and the line."""
+
+    def __init__(self, problem: str, *, place: object = "", line: int | None = None) -> None:
+        self.problem, self.place, self.line = problem, str(place), line
+        where = f"{place}, line {line}: " if line else f"{place}: " if place else ""
+        super().__init__(where + problem)
+
+
+Report: TypeAlias = Callable[[CampaignError], None]
+"""Who is told of a fault that need not end the reading: `refuse`, or a gate that collects them all."""
+
+
+def refuse(error: CampaignError) -> None:
+    raise error
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,50 +69,56 @@ class Definition:
     body: str
     body_line: int
     """The line of the file on which the body begins, for messages about it."""
+    lines: Mapping[str, int]
+    """Where each field of the front matter stands in this file."""
 
 
-def load(path: Path, *, default_language: str) -> dict[str, Definition]:
-    """The campaign in every language it is written in, the default one first. CampaignError says what is wrong."""
+def load(path: Path, *, default_language: str, report: Report = refuse) -> dict[str, Definition]:
+    """The campaign in every language it is written in, the default one first. CampaignError says what is wrong.
+
+    A gate passes a `report` that collects: what can be read without a faulty line is then read without it.
+    """
     if not path.is_file():
         raise CampaignError(f"there is no campaign file {path}{_nearest(path)}")
     if VARIANT.match(path.stem):
         raise CampaignError(f"{path} is a translation; name the main file, {path.name.split('.')[0]}.md")
-    main = _definition(path, language=default_language, inherited={})
+    main = _definition(path, language=default_language, inherited={}, report=report)
     found = {default_language: main}
     for sibling in sorted(path.parent.glob(f"{path.stem}.*.md")):
         match = VARIANT.match(sibling.stem)
         if match and match["stem"] == path.stem:
-            variant = _definition(sibling, language=match["language"], inherited=_inherited(main))
+            variant = _definition(sibling, language=match["language"], inherited=_inherited(main), report=report)
             # Whom to reach and what it is about is decided once, in the main file.
             found[match["language"]] = replace(variant, to=main.to, topic=main.topic)
     return found
 
 
-def _definition(path: Path, *, language: str, inherited: Mapping[str, tuple[str, int]]) -> Definition:
+def _definition(path: Path, *, language: str, inherited: Mapping[str, tuple[str, int]], report: Report) -> Definition:
     try:
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise CampaignError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-    fields, body, body_line = _front_matter(path, text)
-    fields = {**inherited, **fields}
+    own, body, body_line = _front_matter(path, text, report)
+    fields = {**inherited, **own}
     missing = [name for name in REQUIRED if not fields.get(name, ("", 0))[0]]
     if missing:
-        raise CampaignError(f"{path} lacks {' and '.join(f'`{name}:`' for name in missing)} between its --- lines")
+        names = " and ".join(f"`{name}:`" for name in missing)
+        report(CampaignError(f"it lacks {names} between its --- lines", place=path, line=1))
     value = {name: fields.get(name, ("", 0))[0] for name in (*REQUIRED, *OPTIONAL)}
     if value["in_doubt"] not in ("", "hold", "resend"):
-        raise CampaignError(f"{path}, line {fields['in_doubt'][1]}: in_doubt can be hold or resend")
+        report(CampaignError("in_doubt can be hold or resend", place=path, line=fields["in_doubt"][1]))
     if not body.strip():
-        raise CampaignError(f"{path} has no text below its front matter")
+        raise CampaignError("it has no text below its front matter", place=path, line=body_line)
     return Definition(
         path=path,
         name=path.stem,
         language=language,
         subject=value["subject"],
         to=value["to"],
-        to_line=fields["to"][1],
+        to_line=fields.get("to", ("", 1))[1],
         topic=value["topic"],
-        sender=_mailbox(path, "from", fields),
-        reply_to=_mailbox(path, "reply_to", fields) if value["reply_to"] else None,
+        sender=_mailbox(path, "from", fields, report) or Mailbox("", "nobody@invalid.example"),
+        reply_to=_mailbox(path, "reply_to", fields, report),
         template=value["template"] or DEFAULT_TEMPLATE,
         preheader=value["preheader"],
         in_doubt=value["in_doubt"],
@@ -106,10 +126,11 @@ def _definition(path: Path, *, language: str, inherited: Mapping[str, tuple[str,
         schedule=value["schedule"],
         body=body,
         body_line=body_line,
+        lines={name: line for name, (_, line) in own.items()},
     )
 
 
-def _front_matter(path: Path, text: str) -> tuple[dict[str, tuple[str, int]], str, int]:
+def _front_matter(path: Path, text: str, report: Report) -> tuple[dict[str, tuple[str, int]], str, int]:
     """Each field with its line number, the body, and the line the body begins on."""
     lines = text.splitlines(keepends=True)
     if not lines or lines[0].strip() != "---":
@@ -125,21 +146,24 @@ def _front_matter(path: Path, text: str) -> tuple[dict[str, tuple[str, int]], st
         if not colon or name not in (*REQUIRED, *OPTIONAL):
             near = difflib.get_close_matches(name, (*REQUIRED, *OPTIONAL), 1)
             meant = f"; did you mean `{near[0]}:`?" if near else f"; there are {', '.join((*REQUIRED, *OPTIONAL))}"
-            raise CampaignError(f"{path}, line {number}: {line.strip()!r} is no field of a campaign{meant}")
-        if name in fields:
-            raise CampaignError(
-                f"{path}, line {number}: `{name}:` stands there twice (first in line {fields[name][1]})"
-            )
-        fields[name] = rest.strip(), number
+            report(CampaignError(f"{line.strip()!r} is no field of a campaign{meant}", place=path, line=number))
+        elif name in fields:
+            twice = f"`{name}:` stands there twice (first in line {fields[name][1]})"
+            report(CampaignError(twice, place=path, line=number))
+        else:
+            fields[name] = rest.strip(), number
     raise CampaignError(f"{path}: the front matter is not closed; put a line of three dashes before the text")
 
 
-def _mailbox(path: Path, name: str, fields: Mapping[str, tuple[str, int]]) -> Mailbox:
-    text, line = fields[name]
+def _mailbox(path: Path, name: str, fields: Mapping[str, tuple[str, int]], report: Report) -> Mailbox | None:
+    text, line = fields.get(name, ("", 0))
+    if not text:
+        return None
     try:
         return Mailbox.parse(text)
     except OutreachError as error:
-        raise CampaignError(f"{path}, line {line}, `{name}:` {error}") from None
+        report(CampaignError(f"`{name}:` {error}", place=path, line=line))
+        return None
 
 
 def _inherited(main: Definition) -> dict[str, tuple[str, int]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from outreach.errors import Blocked, OutreachError
 
@@ -18,6 +19,14 @@ class TemplateError(Blocked):
         self.problem, self.place, self.line = problem, place, line
         where = place if line is None else f"{place}, line {line}"
         super().__init__(f"{where}: {problem}")
+
+
+Report: TypeAlias = Callable[[TemplateError], None]
+"""Who is told of a fault that need not end the compilation: `refuse`, or a gate that collects them all."""
+
+
+def refuse(error: TemplateError) -> None:
+    raise error
 
 
 class ComposeError(OutreachError):

@@ -21,7 +21,7 @@ from jinja2 import filters, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
-from outreach.rendering.errors import ComposeError, MissingValue, TemplateError, did_you_mean
+from outreach.rendering.errors import ComposeError, MissingValue, Report, TemplateError, did_you_mean, refuse
 
 MAX_SOURCE = 200_000
 """Characters of one template source; ours, about twice what Gmail shows of a message."""
@@ -209,13 +209,15 @@ def names(tree: nodes.Template) -> dict[str, int]:
     return found
 
 
-def check(source: str, *, place: str, known: Collection[str], first_line: int = 1) -> frozenset[str]:
-    """The names a source uses, or TemplateError where it is wrong or names a field nobody has."""
+def check(
+    source: str, *, place: str, known: Collection[str], first_line: int = 1, report: Report = refuse
+) -> frozenset[str]:
+    """The names a source uses; TemplateError where it is wrong. A field nobody has is reported, which may raise."""
     used = names(parse(source, place=place, first_line=first_line))
     for name, line in used.items():
         if name not in known:
             problem = f'no field is called "{name}"{did_you_mean(name, known)}'
-            raise TemplateError(problem, place=place, line=first_line + line - 1)
+            report(TemplateError(problem, place=place, line=first_line + line - 1))
     return frozenset(used)
 
 

@@ -12,7 +12,7 @@ from html import unescape
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from outreach.rendering.errors import TemplateError
+from outreach.rendering.errors import Report, TemplateError, refuse
 from outreach.rendering.placeholders import ANY, Placeholders
 
 MAX_URL = 2_000
@@ -22,6 +22,9 @@ PERSONAL_URLS: Final = frozenset({"unsubscribe_url", "preferences_url", "pixel_u
 """What a layout may use as a whole address; the composer fills them in per person."""
 
 CLICK_BASE: Final = "click_base"
+NOWHERE: Final = "#"
+NO_IMAGE: Final = "https://invalid.example/"
+"""What stands for an address that was refused, where the compilation goes on only to find more faults."""
 _KEPT = ("mailto:", "tel:", "sms:")
 _HREF = re.compile(r'(<(?!!)[^<>]*?\shref=")([^"]*)(")')
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?").fullmatch
@@ -31,8 +34,8 @@ _CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
 class Links:
     """The destinations of one message, in order of first appearance, after those `numbered` before."""
 
-    def __init__(self, placeholders: Placeholders, *, numbered: Sequence[str] = ()) -> None:
-        self._placeholders = placeholders
+    def __init__(self, placeholders: Placeholders, *, numbered: Sequence[str] = (), report: Report = refuse) -> None:
+        self._placeholders, self._report = placeholders, report
         self._numbers = {url: number for number, url in enumerate(numbered)}
         self._base = placeholders.variable(CLICK_BASE)
 
@@ -41,12 +44,29 @@ class Links:
         return tuple(self._numbers)
 
     def rewrite(self, url: str, *, place: str, line: int | None = None) -> str:
-        """The address to write instead of `url`, or TemplateError when it is none we may send.
+        """The address to write instead of `url`; one we may not send is reported (as a rule, raised).
 
         http and https become `{{ click_base }}<n>`; mailto, tel and sms stay. A word that is a personal address of
         ours (unsubscribe, preferences, pixel) stays a word.
         """
-        url = url.strip()
+        try:
+            return self._rewritten(url.strip(), place=place, line=line)
+        except TemplateError as error:
+            self._report(error)
+            return NOWHERE
+
+    def image(self, url: str, *, place: str, line: int | None = None) -> str:
+        """An image's address. It is fixed: one that differs per person would be a second pixel."""
+        if ANY.search(url):
+            self._report(TemplateError("an image's address cannot contain {{ … }}", place=place, line=line))
+            return NO_IMAGE
+        try:
+            return checked(url, place=place, line=line)
+        except TemplateError as error:
+            self._report(error)
+            return NO_IMAGE
+
+    def _rewritten(self, url: str, *, place: str, line: int | None) -> str:
         if is_ours(url, self._placeholders):
             return url
         if ANY.search(url):

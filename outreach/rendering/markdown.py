@@ -21,8 +21,8 @@ from markupsafe import escape
 
 from outreach.rendering import plaintext
 from outreach.rendering.errors import TemplateError
-from outreach.rendering.links import Links, checked
-from outreach.rendering.placeholders import ANY, STATEMENT, STATEMENT_LINE, Placeholders, in_html
+from outreach.rendering.links import Links
+from outreach.rendering.placeholders import STATEMENT, STATEMENT_LINE, Placeholders, in_html
 
 MAX_NESTING = 12
 """Lists and quotes inside one another; ours, far above what can be read."""
@@ -61,11 +61,13 @@ def convert(protected: str, *, placeholders: Placeholders, links: Links, place: 
             text.append(node)
         elif link := _alone(node, "strong", "link"):
             flush()
+            writer.stand_at(node)
             label, url = writer.inline(link.children), writer.address(link)
             mjml.append(f'<mj-button href="{escape(url)}">{label}</mj-button>\n')
             text.append(plaintext.button("".join(plaintext.inline(c, writer.address) for c in link.children), url))
         elif image := _alone(node, "image"):
             flush()
+            writer.stand_at(node)
             mjml.append(f"<mj-image {writer.image(image)} />\n")
             text.append(plaintext.block(node, writer.address))
         else:
@@ -158,14 +160,15 @@ class _Writer:
         self._placeholders, self._links = placeholders, links
         self._place, self._first_line = place, first_line
         self._line = first_line
+        self._addresses: dict[int, str] = {}
 
-    def _stand_at(self, node: SyntaxTreeNode) -> None:
+    def stand_at(self, node: SyntaxTreeNode) -> None:
         if not node.is_root and node.map:
             self._line = self._first_line + node.map[0]
 
     def check(self, node: SyntaxTreeNode, *, depth: int) -> None:
         """Conditions must begin and end inside the same paragraph, item or piece of bold text."""
-        self._stand_at(node)
+        self.stand_at(node)
         if depth > MAX_NESTING * 2:
             raise TemplateError("lists or quotes are nested too deeply", place=self._place, line=self._line)
         words: list[str] = []
@@ -185,7 +188,7 @@ class _Writer:
             self.check(child, depth=depth + 1)
 
     def block(self, node: SyntaxTreeNode) -> str:
-        self._stand_at(node)
+        self.stand_at(node)
         kind = node.type
         if kind == "jinja":
             return f"<!--{node.content}-->"
@@ -213,10 +216,9 @@ class _Writer:
         kind = node.type
         if kind == "text":
             return self._text(node)
-        if kind == "softbreak":
-            return "\n"
-        if kind == "hardbreak":
-            return "<br />"
+        if kind in ("softbreak", "hardbreak"):
+            self._line += 1
+            return "\n" if kind == "softbreak" else "<br />"
         if kind == "code_inline":
             return f"<code>{escape(node.content)}</code>"
         if kind == "image":
@@ -230,14 +232,15 @@ class _Writer:
         return in_html(str(escape(node.content)))
 
     def address(self, node: SyntaxTreeNode) -> str:
-        return self._links.rewrite(str(node.attrs.get("href", "")), place=self._place, line=self._line)
+        """A link's rewritten address; both parts ask, and a fault is told once, where the first stood."""
+        if id(node) not in self._addresses:
+            href = str(node.attrs.get("href", ""))
+            self._addresses[id(node)] = self._links.rewrite(href, place=self._place, line=self._line)
+        return self._addresses[id(node)]
 
     def image(self, node: SyntaxTreeNode) -> str:
-        """The attributes of an image. Its address is fixed: one that differs per person would be a second pixel."""
-        source = str(node.attrs.get("src", ""))
-        if ANY.search(source):
-            raise TemplateError("an image's address cannot contain {{ … }}", place=self._place, line=self._line)
-        url = checked(source, place=self._place, line=self._line)
+        """The attributes of an image."""
+        url = self._links.image(str(node.attrs.get("src", "")), place=self._place, line=self._line)
         return f'src="{escape(url)}" alt="{escape(node.content)}"'
 
 

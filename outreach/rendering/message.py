@@ -20,7 +20,7 @@ from markupsafe import escape
 
 from outreach.errors import OutreachError, UsageError
 from outreach.rendering import expressions, headers, markdown, mjml, wire
-from outreach.rendering.errors import TemplateError
+from outreach.rendering.errors import Report, TemplateError, refuse
 from outreach.rendering.links import CLICK_BASE, PERSONAL_URLS, Links, check_result
 from outreach.rendering.placeholders import ANY, Placeholders
 from outreach.rendering.words import LAYOUT_NAMES, direction, words
@@ -155,15 +155,18 @@ class Message:
     data: bytes
 
 
-def compile_message(source: Source, *, known_fields: Collection[str], links: Sequence[str] = ()) -> CompiledMessage:
+def compile_message(
+    source: Source, *, known_fields: Collection[str], links: Sequence[str] = (), report: Report = refuse
+) -> CompiledMessage:
     """Compile once for everybody, or TemplateError: what, in which file and line, and what was probably meant.
 
-    `links` are the destinations that another language of the same campaign has numbered already.
+    `links` are the destinations that another language of the same campaign has numbered already. A gate passes a
+    `report` that collects: then unknown fields and bad links do not end the compilation, whose result nobody may get.
     """
     _check_frame(source)
-    fields = _check_fields(source, frozenset(known_fields))
+    fields = _check_fields(source, frozenset(known_fields), report)
     placeholders = Placeholders()
-    numbers = Links(placeholders, numbered=links)
+    numbers = Links(placeholders, numbered=links, report=report)
     body = markdown.convert(
         placeholders.protect(source.body, place=source.place, first_line=source.first_line),
         placeholders=placeholders,
@@ -205,15 +208,16 @@ def _check_frame(source: Source) -> None:
                 raise TemplateError(f"{mailbox} cannot be a sender: {error}", place=source.place) from None
 
 
-def _check_fields(source: Source, known: frozenset[str]) -> frozenset[str]:
+def _check_fields(source: Source, known: frozenset[str], report: Report) -> frozenset[str]:
     """The fields used anywhere; each source is checked by itself, so that errors name the author's own line."""
     place = source.place
     said = known | LAYOUT_NAMES  # an attribute of the same name is hidden by the campaign's own word
     in_body = said | (PERSONAL_URLS - {"pixel_url"})
-    used = expressions.check(source.subject, place=f"{place}, subject", known=said)
-    used |= expressions.check(source.preheader, place=f"{place}, preheader", known=said)
-    used |= expressions.check(source.body, place=place, first_line=source.first_line, known=in_body)
-    frame = expressions.check(source.layout, place=f"the layout of {place}", known=said | SLOTS | PERSONAL_URLS)
+    used = expressions.check(source.subject, place=f"{place}, subject", known=said, report=report)
+    used |= expressions.check(source.preheader, place=f"{place}, preheader", known=said, report=report)
+    used |= expressions.check(source.body, place=place, first_line=source.first_line, known=in_body, report=report)
+    layout = said | SLOTS | PERSONAL_URLS
+    frame = expressions.check(source.layout, place=f"the layout of {place}", known=layout, report=report)
     return (used | (frame - SLOTS)) - LAYOUT_NAMES - PERSONAL_URLS
 
 
