@@ -15,8 +15,9 @@ from outreach.campaigns.approval import refuse_drift, refuse_edits, refuse_unapp
 from outreach.errors import Blocked
 from outreach.segmentation.catalogue import load_catalogue
 from outreach.sending.recovery import recover
+from outreach.sending.supervisor import crew_size
+from outreach.sending.supervisor import send as hand_over
 from outreach.sending.workers import Orders, Progress
-from outreach.sending.workers import send as hand_over
 from outreach.settings import Settings
 from outreach.store import campaigns, claims, deliveries
 from outreach.store.campaigns import Campaign, Status
@@ -67,14 +68,23 @@ def refuse_paused(campaign: Campaign) -> None:
 
 
 def send(
-    store: Store, settings: Settings, campaign: Campaign, *, orders: Orders, workers: int, progress: Progress | None
+    store: Store,
+    settings: Settings,
+    campaign: Campaign,
+    *,
+    orders: Orders,
+    workers: int | None,
+    progress: Progress | None,
 ) -> Sent:
-    """Send what is due now, after settling what a crashed run left; see `check` first."""
+    """Send what is due now, after settling what a crashed run left; see `check` first.
+
+    `workers`: how many processes; None is as many as pay.
+    """
     recovered = recover(store, now=_now())
     if campaign.status is not Status.FINISHED:
         _start(store, settings, campaign)
         if not _too_late(store, campaign):
-            hand_over(orders, workers=workers, progress=progress)
+            hand_over(orders, count=workers or crew_size(campaign.frozen), progress=progress)
         _finish(store, campaign.id)
     return standing(store, campaign.id, recovered=recovered)
 

@@ -110,12 +110,12 @@ def approve(name: str, by: str) -> None:
 @campaigns.command()
 @click.argument("name", metavar="PLAN")
 @click.option("--yes", is_flag=True, help="Do not ask; only an approved plan can be sent anyway.")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Sending processes.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Sending processes; by default as many as pay.")
 @click.option(
     "--patience", type=click.IntRange(0), default=30, show_default=True, help="Seconds to wait for a retry to be due."
 )
 @as_json_option
-def send(name: str, yes: bool, workers: int, patience: int, as_json: bool) -> None:
+def send(name: str, yes: bool, workers: int | None, patience: int, as_json: bool) -> None:
     """Send an approved PLAN. Run it again after a crash or Ctrl-C: it goes on where it was."""
     workspace = open_workspace()
     campaign = lifecycle.check(workspace.store, workspace.settings, name)
@@ -140,7 +140,7 @@ def confirm(campaign: Campaign) -> None:
         raise UsageError("that is not the number; nothing was sent")
 
 
-def send_campaign(workspace: Workspace, campaign: Campaign, *, workers: int, patience: int, quiet: bool) -> Sent:
+def send_campaign(workspace: Workspace, campaign: Campaign, *, workers: int | None, patience: int, quiet: bool) -> Sent:
     """Send with a progress bar (or silently), and say where the campaign stands then."""
     orders = orders_for(
         campaign, workspace.settings, token_keys=workspace.token_keys, patience=dt.timedelta(seconds=patience)

@@ -7,9 +7,14 @@ the machine everything that ran is dead.
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
+
+END_SECONDS = 5.0
+"""How long a killed process may take to go; one that is stuck in the kernel cannot be taken over from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,20 @@ def is_alive(other: Identity) -> bool:
     if other.boot != _boot():
         return False
     return _started(other.pid) == other.started != ""
+
+
+def end(other: Identity) -> bool:
+    """Kill that process of this machine and wait until it is gone; False if it may still live."""
+    try:
+        os.kill(other.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    deadline = time.monotonic() + END_SECONDS
+    while is_alive(other) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return not is_alive(other)
 
 
 def same_boot(other: Identity) -> bool:

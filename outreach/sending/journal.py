@@ -1,5 +1,6 @@
 """What a worker was doing when it died: an append-only file of its own.
 
+    C campaign subscriber… crc            these people's messages are being made; nobody's: they are made
     S campaign subscriber crc             the final dot of this message may leave from now on
     R campaign subscriber verb reply crc  the server answered, at this step
 
@@ -45,6 +46,11 @@ class Journal:
         self._answers: list[bytes] = []
         self._synced = time.monotonic()
         _sync_folder(path.parent)
+
+    def composing(self, campaign_id: int, people: Iterable[int]) -> None:
+        """Record whose messages are being made: should that kill the worker, recovery knows whose it may have been."""
+        self._answers.append(_line(" ".join(map(str, ("C", campaign_id, *people)))))
+        self._write()
 
     def sending(self, campaign_id: int, subscriber_id: int) -> None:
         """Record that the final dot may leave. Answers noted since travel in the same write."""
@@ -106,6 +112,20 @@ def read(path: Path) -> dict[Key, Entry]:
             case ["R", campaign_id, subscriber_id, verb, reply]:
                 entries[int(campaign_id), int(subscriber_id)] = Entry(reply, Verb(verb))
     return entries
+
+
+def suspects(path: Path) -> tuple[int, list[int]] | None:
+    """The campaign and the people whose messages were being made at the end; None if none were."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    for line in reversed(content.split(b"\n")):
+        body, _, checksum = line.rpartition(b" ")
+        if body and checksum == _checksum(body):
+            kind, campaign_id, *people = body.decode("ascii", "replace").split(" ")
+            return (int(campaign_id), [int(person) for person in people]) if kind == "C" and people else None
+    return None
 
 
 def _line(body: str) -> bytes:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from outreach.sending.failpoints import reach
 from outreach.sending.identity import this_process
 from outreach.sending.journal import Journal
 from outreach.sending.outcomes import Verb
@@ -24,6 +26,8 @@ CLAIM = 200
 """Deliveries a worker leases at once: the most that another may have to take over."""
 LEASE = dt.timedelta(minutes=15)
 """Longer than the ten minutes a server may take to answer the final dot."""
+HEAD_START = dt.timedelta(seconds=5)
+"""How long an emergency that was just started keeps others off the relay before its first claim is seen."""
 
 
 class Ledger:
@@ -32,10 +36,19 @@ class Ledger:
     Use as a context: leaving it hands back what was claimed and not sent, and forgets the worker.
     """
 
-    def __init__(self, store: Store, campaign_id: int, *, folder: Path, clock: Callable[[], dt.datetime]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        campaign_id: int,
+        *,
+        folder: Path,
+        clock: Callable[[], dt.datetime],
+        urgent: bool = False,
+    ) -> None:
         self._store = store
         self._campaign_id = campaign_id
         self._clock = clock
+        self._urgent = urgent
         self._waiting: deque[Claimed] = deque()
         self._claimed: dict[int, Claimed] = {}
         self._on_wire: set[int] = set()
@@ -43,6 +56,8 @@ class Ledger:
         self._open: Counter[int] = Counter()
         self.tally: Counter[State] = Counter()
         self.status = Status.SENDING
+        self.overtaken = False
+        """True while an emergency needs the connections."""
         me = this_process()
         path = folder / f"{me.pid}-{me.started or 0}-{campaign_id}.journal"
         self.journal = Journal(path)
@@ -61,6 +76,7 @@ class Ledger:
         if self._on_wire:
             return  # cut off in the middle of a handover: recovery reads the journal
         self.flush()
+        reach("leaving")
         with self._store.write() as connection:
             claims.leave(connection, self._worker.id)
         self.journal.close()
@@ -69,21 +85,35 @@ class Ledger:
         """Up to `limit` deliveries to make now; empty when nothing is due or the campaign was paused or stopped."""
         if not self._waiting and self.status is Status.SENDING:
             now = self._clock()
+            reach("claiming")
             with self._store.write() as connection:
                 rows = claims.take(connection, self._campaign_id, self._worker.id, limit=CLAIM, now=now, lease=LEASE)
+            reach("claimed")
             self._waiting.extend(rows)
             self._claimed.update((row.subscriber_id, row) for row in rows)
             self._open.update(row.claim_id for row in rows)
         return [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
 
+    @contextmanager
+    def composing(self, batch: Sequence[Claimed]) -> Iterator[None]:
+        """Around the making of these messages: whose it was, if that kills this process."""
+        self.journal.composing(self._campaign_id, [claimed.subscriber_id for claimed in batch])
+        yield
+        reach("composed")
+        self.journal.composing(self._campaign_id, ())
+
     def sending(self, claimed: Claimed) -> None:
         """The final dot of this message may leave from now on."""
+        reach("sending")
         self.journal.sending(self._campaign_id, claimed.subscriber_id)
         self._on_wire.add(claimed.subscriber_id)
+        reach("dotted")
 
     def answered(self, claimed: Claimed, verb: Verb, reply: str) -> None:
         """The server's answer that ended this transaction."""
+        reach("answered")
         self.journal.answered(self._campaign_id, claimed.subscriber_id, verb, reply)
+        reach("noted")
 
     def settle(self, claimed: Claimed, state: State, reason: str, *, due_at: dt.datetime | None = None) -> None:
         """Note how one delivery ended; `flush` commits it."""
@@ -96,6 +126,7 @@ class Ledger:
 
     def flush(self) -> None:
         """Commit what is noted, look whether the campaign was paused or stopped, and say that we live."""
+        reach("flushing")
         self.journal.flush()
         now = self._clock()
         with self._store.write() as connection:
@@ -104,10 +135,15 @@ class Ledger:
             done.subtract(item.claim_id for item in self._written)
             claims.close(connection, [claim_id for claim_id, left in done.items() if left == 0])
             claims.heartbeat(connection, self._worker.id, now=now, lease=LEASE)
-            self.status = campaigns.get(connection, self._campaign_id).status
+            reach("written")
+            self.status = campaigns.status(connection, self._campaign_id)
+            if not self._urgent:
+                self.overtaken = claims.overtaken(connection, self._campaign_id, since=now - HEAD_START)
+        reach("flushed")
         self._open = +done
         self._written.clear()
         self.journal.restart((self._campaign_id, subscriber_id) for subscriber_id in self._on_wire)
+        reach("restarted")
 
     def hand_back(self) -> None:
         """Make every claimed delivery that is not on the wire due again at once."""

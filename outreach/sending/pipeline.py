@@ -26,7 +26,7 @@ from outreach.sending.ledger import Ledger
 from outreach.sending.outcomes import Accepted, Deferred, Outcome, Refused, Unknown, Unsent, Verb
 from outreach.sending.retry import RetryPolicy
 from outreach.sending.transports import Lane, Ready, RelayUnreachable, Transport
-from outreach.store.campaigns import Campaign
+from outreach.store.campaigns import Campaign, Status
 from outreach.store.claims import Claimed
 from outreach.store.deliveries import State
 
@@ -36,7 +36,7 @@ BATCH = 16
 """Messages composed and signed together."""
 FLUSH_AFTER = 200
 """Outcomes committed together …"""
-FLUSH_EVERY = 1.0
+FLUSH_EVERY = 0.5
 """… or after this many seconds, whichever comes first."""
 RECONNECTS = 5
 """How often in a row a lane may be lost before its worker gives up for now."""
@@ -65,9 +65,12 @@ class Pipeline:
         self._clock = clock
         self._ready: deque[Ready] = deque()
         self._trouble: Exception | None = None
-        self._failure: Exception | None = None
+        self.failure: Exception | None = None
+        """What ended the run although there was more to do: it concerns everybody."""
         self.stopping = False
         """Set to finish what is on the wire and begin nothing new."""
+        self.yielding = False
+        """True while an emergency needs our connections: nothing new begins until it is over."""
 
     async def send(self, *, lanes: int) -> None:
         """Hand over everything that is due now, on up to `lanes` connections.
@@ -84,10 +87,10 @@ class Pipeline:
         finally:
             flusher.cancel()
             self._ledger.hand_back()
-        self._attempt(self._flush)
-        if self._failure is not None:
-            raise self._failure
-        if self._ready and self._trouble is not None and not self.stopping:
+        self.flush()
+        if self.failure is not None:
+            raise self.failure
+        if self._ready and self._trouble is not None and not self._held:
             raise self._trouble
 
     async def _work(self, lane: Lane | None) -> None:
@@ -137,18 +140,22 @@ class Pipeline:
         """An attempt has ended."""
         self._write_down(ready.claimed, outcome)
         if self._ledger.unwritten >= FLUSH_AFTER:
-            self._attempt(self._flush)
+            self.flush()
 
     # The steps
 
     def _fill(self) -> bool:
         """Claim, gate and compose a batch when there is no message in hand; True if there is one."""
-        while not self._ready and not self.stopping:
+        while not self._ready and not self._held:
             batch = self._attempt(lambda: self._ledger.claim(BATCH))
             if not batch:
                 return False
             self._compose([claimed for claimed in batch if self._passes(claimed)])
-        return not self.stopping
+        return not self._held
+
+    @property
+    def _held(self) -> bool:
+        return self.stopping or self.yielding
 
     def _passes(self, claimed: Claimed) -> bool:
         left_out = gate(claimed, message_class=self._campaign.message_class)
@@ -158,10 +165,10 @@ class Pipeline:
 
     def _compose(self, batch: list[Claimed]) -> None:
         """Compose and sign; a person whose message cannot be made is quarantined, and stops nobody else."""
-        now = self._clock()
-        for language in {claimed.language for claimed in batch}:
-            group = [claimed for claimed in batch if claimed.language == language]
-            messages = self._composers[language].compose_many([_recipient(claimed) for claimed in group], now=now)
+        for group in _groups(batch):
+            composer = self._composers[group[0].language]
+            with self._ledger.composing(group):
+                messages = composer.compose_many([_recipient(claimed) for claimed in group], now=self._clock())
             for claimed, message in zip(group, messages, strict=True):
                 if isinstance(message, ComposeError):
                     self._ledger.settle(claimed, State.QUARANTINED, str(message))
@@ -199,11 +206,16 @@ class Pipeline:
     async def _flush_regularly(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_EVERY)
-            self._attempt(self._flush)
+            self.flush()
+
+    def flush(self) -> None:
+        """Commit outcomes, say that we live, and look whether the campaign may go on."""
+        self._attempt(self._flush)
 
     def _flush(self) -> None:
         self._ledger.flush()
-        if self._ledger.status != "sending":
+        self.yielding = self._ledger.overtaken
+        if self._ledger.status is not Status.SENDING:
             self.stopping = True
 
     def _attempt(self, act: Callable[[], T]) -> T | None:
@@ -215,8 +227,16 @@ class Pipeline:
             return None
 
     def _fail(self, error: Exception) -> None:
-        self._failure = self._failure or error
+        self.failure = self.failure or error
         self.stopping = True
+
+
+def _groups(batch: list[Claimed]) -> list[list[Claimed]]:
+    """What is composed together: one language; whoever a worker died at is made alone, to know for certain."""
+    groups: dict[tuple[str, int], list[Claimed]] = {}
+    for claimed in batch:
+        groups.setdefault((claimed.language, claimed.subscriber_id if claimed.strikes else 0), []).append(claimed)
+    return list(groups.values())
 
 
 def _recipient(claimed: Claimed) -> Recipient:

@@ -1,14 +1,16 @@
-"""Worker processes: each opens the store for itself, sends what is due, and waits for what will be soon."""
+"""One worker: opens the store for itself, sends what is due, and waits for what will be soon.
+
+`supervisor` runs it in processes of their own; nothing here knows of that.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import multiprocessing
 import signal
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from outreach.errors import ConfigurationError, Interrupted
@@ -28,6 +30,10 @@ from outreach.store.deliveries import State
 from outreach.tokens import load_keys
 
 Progress = Callable[[Counter[State]], None]
+
+REPORT_EVERY = 0.25
+LOOK_EVERY = 0.25
+"""Seconds between two looks for what has become due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +56,12 @@ class Orders:
     max_attempts: int
     patience: dt.timedelta
     """How long to wait for a retry to become due before leaving it to the next run."""
-
-
-def send(orders: Orders, *, workers: int = 1, progress: Progress | None = None) -> Counter[State]:
-    """Send what is due with `workers` processes, and count how deliveries ended in this run."""
-    if workers == 1:
-        return run(orders, progress=progress)
-    context = multiprocessing.get_context("spawn")
-    share = replace(orders, lanes=max(1, orders.lanes // workers))
-    with context.Pool(workers) as pool:
-        tallies = pool.map(run, [share] * workers)
-    return sum(tallies, Counter())
+    stalled_after: float = 90.0
+    """Seconds of silence after which a worker is ended; longer than the store may keep one waiting."""
 
 
 def run(orders: Orders, *, progress: Progress | None = None) -> Counter[State]:
-    """One worker: send until nothing is due within the orders' patience, or somebody stops it."""
+    """One worker, in this process: send until nothing is due within the orders' patience, or somebody stops it."""
     store = Store.open(orders.database_url)
     try:
         with store.read() as connection:
@@ -74,19 +71,22 @@ def run(orders: Orders, *, progress: Progress | None = None) -> Counter[State]:
             language: composer(CompiledMessage.from_document(document), campaign, orders)
             for language, document in documents.items()
         }
-        relay = Relay.parse(orders.relay_url, require_tls=orders.require_tls)
-        return asyncio.run(
-            _work(
-                store,
-                campaign,
-                composers=composers,
-                transport=SmtpTransport(relay, hello=orders.domain),
-                orders=orders,
-                progress=progress,
+        transport = SmtpTransport(Relay.parse(orders.relay_url, require_tls=orders.require_tls), hello=orders.domain)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(
+                _work(store, campaign, composers=composers, transport=transport, orders=orders, progress=progress)
             )
-        )
     finally:
         store.close()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop halves what the connections cost; where there is none, asyncio's own loop does the same work."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 def composer(compiled: CompiledMessage, campaign: Campaign, orders: Orders) -> Composer:
@@ -127,7 +127,8 @@ async def _work(
     progress: Progress | None,
 ) -> Counter[State]:
     breaker = Breaker()
-    with Ledger(store, campaign.id, folder=orders.journal_folder, clock=_now) as ledger:
+    urgent = campaign.message_class == "emergency"
+    with Ledger(store, campaign.id, folder=orders.journal_folder, clock=_now, urgent=urgent) as ledger:
         pipeline = Pipeline(
             campaign,
             ledger=ledger,
@@ -138,39 +139,51 @@ async def _work(
             clock=_now,
         )
         interrupted = _stop_on_signals(pipeline)
-        reporting = asyncio.create_task(_report(ledger, progress))
+        reporting = asyncio.create_task(_report(pipeline, ledger, progress))
         try:
             while True:
                 await pipeline.send(lanes=orders.lanes)
-                if pipeline.stopping or not await _more_soon(store, campaign.id, patience=orders.patience):
+                if not await _more_soon(store, campaign.id, pipeline, patience=orders.patience):
                     break
+            if pipeline.failure is not None:
+                raise pipeline.failure
         finally:
             reporting.cancel()
-        if breaker.reason is not None:
-            _pause(store, campaign.id, breaker.reason)
-        if progress is not None:
-            progress(ledger.tally)
+            if breaker.reason is not None:
+                _pause(store, campaign.id, breaker.reason)
+    if progress is not None:
+        progress(ledger.tally)
     if interrupted.is_set():
         raise Interrupted("stopped as asked; everybody else is still waiting. Run the same command again to go on")
     return ledger.tally
 
 
-async def _more_soon(store: Store, campaign_id: int, *, patience: dt.timedelta) -> bool:
-    """Wait for the next retry if it is due soon; True if there is something to send then."""
-    with store.read() as connection:
-        left = claims.remaining(connection, campaign_id)
-    if left.unclaimed:
-        return True
-    if left.next_due is None or left.next_due - _now() > patience:
-        return False
-    await asyncio.sleep(max(0.0, (left.next_due - _now()).total_seconds()))
-    return True
+async def _more_soon(store: Store, campaign_id: int, pipeline: Pipeline, *, patience: dt.timedelta) -> bool:
+    """Wait for a retry that is due soon, or for an emergency to pass; True if there is something to send then."""
+    give_up = _now() + patience
+    while not pipeline.stopping:
+        pipeline.flush()
+        if not pipeline.yielding:
+            with store.read() as connection:
+                left = claims.remaining(connection, campaign_id)
+            due = _now() if left.unclaimed else left.next_due
+            if due is None or due > give_up:
+                return False
+            if due <= _now():
+                return True
+        await asyncio.sleep(LOOK_EVERY)
+    return False
 
 
-async def _report(ledger: Ledger, progress: Progress | None) -> None:
+async def _report(pipeline: Pipeline, ledger: Ledger, progress: Progress | None) -> None:
+    """Say how far we are, which also says that we live; with nobody listening any more, stop."""
     while progress is not None:
-        progress(ledger.tally)
-        await asyncio.sleep(0.1)
+        try:
+            progress(ledger.tally.copy())
+        except OSError:
+            pipeline.stopping = True
+            return
+        await asyncio.sleep(REPORT_EVERY)
 
 
 def _stop_on_signals(pipeline: Pipeline) -> asyncio.Event:

@@ -127,6 +127,10 @@ def get(connection: Connection, campaign_id: int) -> Campaign:
     return _campaign(connection.execute(select(*_COLUMNS).where(campaign.c.id == campaign_id)).one())
 
 
+def status(connection: Connection, campaign_id: int) -> Status:
+    return Status(connection.execute(select(campaign.c.status).where(campaign.c.id == campaign_id)).scalar_one())
+
+
 def every(connection: Connection, *statuses: Status) -> list[Campaign]:
     """All campaigns, or those of the given statuses, oldest first."""
     query = select(*_COLUMNS).order_by(campaign.c.id)

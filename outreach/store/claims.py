@@ -11,9 +11,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, literal, or_, select, update
 
 from outreach.errors import OutreachError
 from outreach.store.deliveries import State
@@ -23,6 +23,7 @@ from outreach.store.tables import (
     delivery,
     profile,
     retry,
+    strike,
     subscriber,
     subscription,
     suppression,
@@ -30,14 +31,15 @@ from outreach.store.tables import (
 )
 
 SENDING = "sending"
+STOPPED = "stopped"
+EMERGENCY = "emergency"
 
 
 class FenceLost(OutreachError):
     """Another worker took these deliveries over; this one must stop without writing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """One delivery to make, with everything the gate and the composer look at."""
 
     claim_id: int
@@ -55,10 +57,11 @@ class Claimed:
     """The reason of the suppression, if there is one."""
     subscription: int | None
     """The status of the subscription to the campaign's topic."""
+    strikes: int | None
+    """How many workers died while this message was being made; None: none did."""
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """How one claimed delivery ended: its next state, and when to try again if that is WAITING."""
 
     claim_id: int
@@ -189,19 +192,25 @@ def _facts(
             subscription,
             and_(subscription.c.topic_id == topic_id, subscription.c.subscriber_id == delivery.c.subscriber_id),
         )
+        .outerjoin(
+            strike,
+            and_(strike.c.campaign_id == campaign_id, strike.c.subscriber_id == delivery.c.subscriber_id),
+        )
     )
     rows = connection.execute(
         select(
+            delivery.c.claim_id,
             delivery.c.subscriber_id,
             delivery.c.attempts,
             delivery.c.language,
             subscriber.c.address,
-            subscriber.c.attributes,
+            func.coalesce(subscriber.c.attributes, literal({}, subscriber.c.attributes.type)),
             profile.c.locale,
             profile.c.joined_at,
             profile.c.status,
             suppression.c.reason,
-            subscription.c.status.label("subscription"),
+            subscription.c.status,
+            strike.c.count,
         )
         .select_from(source)
         .where(
@@ -211,28 +220,24 @@ def _facts(
         )
         .order_by(delivery.c.subscriber_id)
     )
-    return [
-        Claimed(
-            claim_id=claim_id,
-            subscriber_id=row.subscriber_id,
-            attempts=row.attempts,
-            language=row.language,
-            address=row.address,
-            attributes=row.attributes or {},
-            locale=row.locale,
-            joined_at=row.joined_at,
-            status=row.status,
-            suppressed=row.reason,
-            subscription=row.subscription,
-        )
-        for row in rows
-    ]
+    return [Claimed._make(row) for row in rows]
 
 
 def write_down(connection: Connection, campaign_id: int, results: Sequence[Written], *, now: dt.datetime) -> None:
-    """Record how deliveries ended. All or nothing: FenceLost if any of them is no longer ours."""
+    """Record how deliveries ended. All or nothing: FenceLost if any of them is no longer ours.
+
+    What would wait again is cancelled where the campaign was stopped meanwhile.
+    """
     if not results:
         return
+    status = connection.execute(
+        select(campaign.c.status).where(campaign.c.id == campaign_id).with_for_update()
+    ).scalar_one()
+    if status == STOPPED:
+        results = [
+            item._replace(state=State.CANCELLED, reason="stopped") if item.state is State.WAITING else item
+            for item in results
+        ]
     written = connection.execute(
         update(delivery)
         .where(
@@ -292,6 +297,35 @@ def forget(connection: Connection, worker_id: int) -> None:
     """Remove a dead worker and its claims, after its deliveries were settled."""
     connection.execute(delete(claim).where(claim.c.worker_id == worker_id))
     leave(connection, worker_id)
+
+
+def strike_all(connection: Connection, campaign_id: int, people: Sequence[int]) -> dict[int, int]:
+    """A worker died while it made these people's messages; returns each one's strikes so far."""
+    mine = and_(strike.c.campaign_id == campaign_id, strike.c.subscriber_id.in_(people))
+    rows = connection.execute(select(strike.c.subscriber_id, strike.c.count).where(mine)).all()
+    known = {person: count for person, count in rows}  # noqa: C416 - a row is no pair to the type checker
+    connection.execute(delete(strike).where(mine))
+    counts = {person: known.get(person, 0) + 1 for person in people}
+    connection.execute(
+        insert(strike),
+        [{"campaign_id": campaign_id, "subscriber_id": person, "count": count} for person, count in counts.items()],
+    )
+    return counts
+
+
+def overtaken(connection: Connection, campaign_id: int, *, since: dt.datetime) -> bool:
+    """True while an emergency is being sent, or was started after `since`: everybody else's connections are for it."""
+    emergency = (
+        select(campaign.c.id)
+        .where(
+            campaign.c.status == SENDING,
+            campaign.c.message_class == EMERGENCY,
+            campaign.c.id != campaign_id,
+            or_(campaign.c.started_at >= since, exists().where(claim.c.campaign_id == campaign.c.id)),
+        )
+        .limit(1)
+    )
+    return connection.execute(emergency).first() is not None
 
 
 @dataclass(frozen=True, slots=True)

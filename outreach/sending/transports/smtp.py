@@ -105,9 +105,8 @@ class SmtpTransport:
                 f"the relay {relay} cannot be used: {_words(error)}; nobody has received anything from this attempt. "
                 "Check relay.url (OUTREACH_RELAY_URL) and that the relay is running, then run the same command again"
             ) from None
-        transport = connection.transport
-        assert isinstance(transport, asyncio.BaseTransport)
-        lane = SmtpLane(cast(asyncio.Transport, transport), self._offer(connection), **self._timeouts)
+        transport = cast(asyncio.Transport, connection.transport)  # uvloop's is one in all but name
+        lane = SmtpLane(transport, self._offer(connection), **self._timeouts)
         self._remember(lane)
         return lane
 
