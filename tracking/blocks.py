@@ -2,7 +2,7 @@
 
 Whatever two servers could read in two ways (request smuggling) is not simple: a body announced by
 any header, a name or value with odd bytes, a folded line, a bare CR or LF, no Host or two, any
-`Connection` but keep-alive, `Upgrade`, `Expect`. What is not simple goes the slow way.
+`Connection` but keep-alive and close, `Upgrade`, `Expect`. What is not simple goes the slow way.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ MAX_BLOCK = 2048
 
 _LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*))?")
 """RFC 9110, 5.1 and 5.5: a token, a colon right behind it, and a value without control characters."""
-_KEEP_ALIVE = b"keep-alive"
+_CONNECTION = (b"keep-alive", b"close")
 _NOT_SIMPLE = frozenset(
     (b"content-length", b"transfer-encoding", b"upgrade", b"expect", b"trailer", b"te", b"http2-settings")
 )
@@ -33,8 +33,13 @@ def read(block: bytes) -> Block | None:
         if found is None:
             return None
         name, value = found[1].lower(), (found[2] or b"").rstrip(b" \t")
-        if name in _NOT_SIMPLE or (name == b"connection" and value.lower() != _KEEP_ALIVE):
+        if name in _NOT_SIMPLE or (name == b"connection" and value.lower() not in _CONNECTION):
             return None
         hosts += name == b"host"
         headers.append((name, value))
     return tuple(headers) if hosts == 1 else None
+
+
+def keeps_alive(block: Block) -> bool:
+    """Whether the client wants to ask again on this connection (RFC 9112, 9.3). All of its wishes must say so."""
+    return all(value.lower() != b"close" for name, value in block if name == b"connection")

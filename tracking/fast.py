@@ -43,6 +43,7 @@ _log = logging.getLogger(__name__)
 _START = b"GET /"
 _VERSION = b" HTTP/1.1"
 _END = b"\r\n\r\n"
+_CLOSE = b"\r\nconnection: close\r\n"
 _PIXEL_END = 7 + LENGTH
 _OPEN, _CLICK = Kind.OPEN, Kind.CLICK
 
@@ -56,6 +57,7 @@ class HotPath:
         self.counts = recorder.counters.counts
         self.reads = {b"o/": keys.reader(Purpose.OPEN), b"c/": keys.reader(Purpose.CLICK)}
         self.signals = lru_cache(_HEADS)(self._signals)
+        """(head, peer's address, day) to what it shows, and whether the connection is kept; None if not simple."""
         self._dates: object = None
         self._pixel = self._redirect = self._tail = b""
 
@@ -76,13 +78,14 @@ class HotPath:
         whole = _wire(b"HTTP/1.1 302 Found\r\n", dates, answers.redirect(b""))
         self._redirect, _, self._tail = whole.partition(b"location: ")
 
-    def _signals(self, block: bytes, peer: str, day: int) -> Signals | None:
+    def _signals(self, block: bytes, peer: str, day: int) -> tuple[Signals, bool] | None:
         headers = blocks.read(block)
         if headers is None:
             return None
         recorder = self.recorder
         client = client_of(headers, peer, proxies=recorder.proxies)
-        return recorder.observer.observe(method="GET", headers=headers, client=client, at_ms=day * DAY_MS)
+        seen = recorder.observer.observe(method="GET", headers=headers, client=client, at_ms=day * DAY_MS)
+        return seen, blocks.keeps_alive(headers)
 
 
 def _wire(status: bytes, dates: list[tuple[bytes, bytes]], answer: Answer) -> bytes:
@@ -102,6 +105,7 @@ class FastProtocol(HttpToolsProtocol):
         self._upgraded = False
         self._answering = False
         self._leaving = False
+        self._keep = True
         self._held = b""
         self._location = b""
         self._quiet_since = 0.0
@@ -142,9 +146,10 @@ class FastProtocol(HttpToolsProtocol):
             return False
         hot = self.hot
         at_ms = time.time_ns() // 1_000_000
-        signals = hot.signals(data[end + 2 : -4], self.client[0] if self.client else "", at_ms // DAY_MS)
-        if signals is None:
+        seen = hot.signals(data[end + 2 : -4], self.client[0] if self.client else "", at_ms // DAY_MS)
+        if seen is None:
             return False
+        signals, self._keep = seen
         rest = data[_PIXEL_END : end - 9]
         if data[5:6] == b"o":
             if rest != b".gif":
@@ -183,6 +188,10 @@ class FastProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         transport = self.transport
         if transport.is_closing():
+            return
+        if not self._keep:
+            transport.write(whole.replace(b"\r\n", _CLOSE, 1))
+            transport.close()
             return
         transport.write(whole)
         self._quiet_since = self.loop.time()

@@ -41,9 +41,9 @@ class BadDisk:
         self._connection = connection
         self._trouble = trouble
 
-    def execute(self, statement: str) -> object:
+    def execute(self, statement: str, parameters: list[object] | tuple[()] = ()) -> object:
         self._trouble(statement)
-        return self._connection.execute(statement)
+        return self._connection.execute(statement, parameters)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._connection, name)

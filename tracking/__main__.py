@@ -1,0 +1,51 @@
+"""One worker of the tracking service: `python -m tracking --fd N`. `outreach track` starts as many as it is told.
+
+--fd N          the listening socket that it inherits
+--ready N       where to write a byte once it answers
+--lifeline N    a pipe; when it closes, the supervisor is gone and the worker ends
+--proxies N     how many proxies in front add to X-Forwarded-For
+--check         read settings and keys, say what is wrong, and end
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+
+from outreach.errors import OutreachError
+from outreach.settings import load_settings
+from tracking.app import Tracking
+from tracking.configuration import configuration
+from tracking.server import listener_from, serve
+
+
+def main(words: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tracking", add_help=False)
+    for name in ("fd", "ready", "lifeline", "proxies"):
+        parser.add_argument(f"--{name}", type=int, default=0)
+    parser.add_argument("--check", action="store_true")
+    told = parser.parse_args(words)
+    logging.basicConfig(format="tracking: %(message)s", level=logging.WARNING)
+    try:
+        app = Tracking(configuration(load_settings(), proxies=told.proxies))
+    except OutreachError as error:
+        print(f"outreach: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    if told.check:
+        return
+    if told.lifeline:
+        threading.Thread(target=_end_with, args=(told.lifeline,), daemon=True).start()
+    serve(app, listener_from(told.fd), ready=lambda: os.write(told.ready, b"!") if told.ready else None)
+
+
+def _end_with(lifeline: int) -> None:
+    os.read(lifeline, 1)  # nobody writes: it returns when the other end is closed
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()

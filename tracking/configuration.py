@@ -1,0 +1,24 @@
+"""What a workspace's settings mean for the tracking service."""
+
+from __future__ import annotations
+
+from outreach.events import Choice
+from outreach.settings import Settings
+from outreach.tokens import load_keys
+from tracking.app import TrackingConfig
+from tracking.webhooks.feedback import load_secret
+
+
+def configuration(settings: Settings, *, proxies: int = 0) -> TrackingConfig:
+    """Raises ConfigurationError if the keys are missing or damaged."""
+    keys = settings.root / "keys"
+    return TrackingConfig(
+        spool_dir=settings.data / "spool",
+        links_dir=settings.data / "links",
+        keys=load_keys(keys / "tokens"),
+        key_dir=keys / "days",
+        trusted_proxies=proxies,
+        language=settings.text("organisation.language"),
+        webhook_secret=load_secret(keys / "webhook"),
+        default_choice=Choice[settings.text("tracking.default").upper()],
+    )
