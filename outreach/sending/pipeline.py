@@ -86,11 +86,13 @@ class Pipeline:
             await asyncio.gather(*(self._work(lane) for lane in opened))
         finally:
             flusher.cancel()
+            left = len(self._ready)
+            self._ready.clear()  # what is handed back is no longer ours to send
             self._ledger.hand_back()
         self.flush()
         if self.failure is not None:
             raise self.failure
-        if self._ready and self._trouble is not None and not self._held:
+        if left and self._trouble is not None and not self._held:
             raise self._trouble
 
     async def _work(self, lane: Lane | None) -> None:

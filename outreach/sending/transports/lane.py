@@ -238,10 +238,8 @@ class SmtpLane(asyncio.Protocol):
         assert ready is not None
         feed = self._feed
         assert feed is not None
+        # Transparency (RFC 5321, section 4.5.2) is the composer's promise: no line of a Message begins with a dot.
         content = ready.message.data
-        # Transparency (RFC 5321, section 4.5.2); our composer already leaves no line that begins with a dot.
-        if b"\r\n." in content:
-            content = content.replace(b"\r\n.", b"\r\n..")
         following = self._take() if self._offer.pipelining else None
         if not feed.sending(ready):
             self._next = ready  # after a 354 only hanging up takes back what was begun
