@@ -1,13 +1,26 @@
-"""Whose fault is a refusal? A first reading by verb, reply code and enhanced status code.
+"""Whose fault is a refusal, and is the address gone? By verb, reply code, enhanced status code and text.
 
-Only `ADDRESS` is about the person. A policy, content, authentication or system refusal is about us: it stops the
-campaign and never touches a citizen. RFC 3463 gives class.subject.detail; RFC 5321 section 4.2.3 the codes.
+    what a provider means by it  ->  clear words  ->  enhanced code (RFC 3463)  ->  likely words  ->  verb and code
+
+The rules are data (`rules.toml`). Only the reasons of the first two groups are about the person; every
+other refusal is about us, the message or the machines, and never touches a citizen. A code 5.x.x alone
+proves nothing: of a thousand real refusals with one, most are not about the address.
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from outreach.bounces.reasons import HARD, Group, Reason
+
+MAX_TEXT = 2000
+"""Characters of a reply that the rules look at."""
 
 
 class Fault(StrEnum):
@@ -27,57 +40,250 @@ class Fault(StrEnum):
         return self not in (Fault.ADDRESS, Fault.MAILBOX)
 
 
-_ENHANCED = re.compile(r"^[245]\d\d[ -](?P<class>[245])\.(?P<subject>\d{1,3})\.(?P<detail>\d{1,3})\b")
-_BY_DETAIL = {
-    "1.7": Fault.POLICY,  # bad sender's mailbox address: our own
-    "1.8": Fault.POLICY,
-    "2.3": Fault.CONTENT,  # message length exceeds administrative limit
-    "3.4": Fault.CONTENT,  # message too big for system
-    "7.8": Fault.AUTHENTICATION,
-    "7.9": Fault.AUTHENTICATION,
+class Severity(StrEnum):
+    """How lasting it is."""
+
+    HARD = "hard"
+    """Permanent, and about the address: there is nobody there."""
+    SOFT = "soft"
+    """Anything else that was understood."""
+    UNDETERMINED = "undetermined"
+    """Not understood: never counts against anybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a refusal means."""
+
+    reason: Reason
+    severity: Severity
+
+    @property
+    def group(self) -> Group:
+        return self.reason.group
+
+    @property
+    def hard(self) -> bool:
+        return self.severity is Severity.HARD
+
+
+PROVIDERS = {
+    "google": re.compile(r"google\.com|googlemail|gmail|\bgsmtp\b|\bgcdp\b"),
+    "microsoft": re.compile(r"outlook\.com|hotmail|live\.com|office365|\bmicrosoft\b|protection\.outlook|msn\.com"),
+    "yahoo": re.compile(r"yahoodns|yahoo\.|\baol\.|ymail|yahooinc"),
+    "orange": re.compile(r"\bofr\d?_?\d|\blpn\d|orange\.fr|wanadoo\.fr|laposte\.net"),
+    "apple": re.compile(r"icloud\.com|\bme\.com|mac\.com"),
 }
-_BY_SUBJECT = {
-    "1": Fault.ADDRESS,
-    "2": Fault.MAILBOX,
-    "3": Fault.SYSTEM,
-    "4": Fault.SYSTEM,
-    "5": Fault.SYSTEM,
-    "6": Fault.CONTENT,
-    "7": Fault.POLICY,
+"""Who received, by the host or the words of the reply; custom domains share their provider's."""
+
+_FAULTS = {
+    Group.GONE: Fault.ADDRESS,
+    Group.MAILBOX: Fault.MAILBOX,
+    Group.POLICY: Fault.POLICY,
+    Group.CONTENT: Fault.CONTENT,
+    Group.RATE: Fault.RATE,
+    Group.AUTHENTICATION: Fault.AUTHENTICATION,
+    Group.NETWORK: Fault.SYSTEM,
+    Group.SYSTEM: Fault.SYSTEM,
+}
+
+# RFC 3463, 3886, 4468, 4954, 5248, 6710, 7293, 7372, 7504, 7505, 8689: subject.detail of a 4 or 5.
+_BY_STATUS = {
+    "1.0": Reason.UNDEFINED,
+    "1.1": Reason.USER_UNKNOWN,
+    "1.2": Reason.HOST_UNKNOWN,
+    "1.3": Reason.USER_UNKNOWN,
+    "1.4": Reason.FILTERED,
+    "1.6": Reason.HAS_MOVED,
+    "1.7": Reason.REJECTED,
+    "1.8": Reason.REJECTED,
+    "1.9": Reason.SYSTEM_ERROR,
+    "1.10": Reason.NOT_ACCEPT,
+    "2.1": Reason.SUSPEND,
+    "2.2": Reason.MAILBOX_FULL,
+    "2.3": Reason.EXCEED_LIMIT,
+    "2.4": Reason.FILTERED,
+    "3.1": Reason.SYSTEM_FULL,
+    "3.4": Reason.TOO_BIG,
+    "3.5": Reason.SYSTEM_ERROR,
+    "4.1": Reason.EXPIRED,
+    "4.2": Reason.NETWORK_ERROR,
+    "4.3": Reason.SYSTEM_ERROR,
+    "4.4": Reason.HOST_UNKNOWN,
+    "4.5": Reason.SYSTEM_FULL,
+    "4.6": Reason.NETWORK_ERROR,
+    "4.7": Reason.EXPIRED,
+    "5.3": Reason.TOO_MANY_CONNECTIONS,
+    "6.6": Reason.CONTENT_ERROR,
+    "6.7": Reason.NOT_COMPLIANT,
+    "7.2": Reason.FILTERED,
+    "7.8": Reason.CREDENTIALS,
+    "7.13": Reason.SUSPEND,
+    "7.17": Reason.HAS_MOVED,
+    "7.18": Reason.HAS_MOVED,
+    "7.20": Reason.AUTH_FAILURE,
+    "7.21": Reason.AUTH_FAILURE,
+    "7.22": Reason.AUTH_FAILURE,
+    "7.23": Reason.AUTH_FAILURE,
+    "7.24": Reason.AUTH_FAILURE,
+    "7.25": Reason.REQUIRE_PTR,
+    "7.26": Reason.AUTH_FAILURE,
+    "7.27": Reason.REJECTED,
+    "7.28": Reason.RATE_LIMITED,
+    "7.29": Reason.AUTH_FAILURE,
+    "7.30": Reason.FAILED_STARTTLS,
 }
 _BY_CODE = {
-    "530": Fault.AUTHENTICATION,
-    "534": Fault.AUTHENTICATION,
-    "535": Fault.AUTHENTICATION,
-    "421": Fault.RATE,
-    "450": Fault.MAILBOX,
-    "452": Fault.MAILBOX,
-    "552": Fault.MAILBOX,
-    "523": Fault.CONTENT,
-    "554": Fault.POLICY,
+    "421": Reason.RATE_LIMITED,
+    "450": Reason.MAILBOX_FULL,
+    "452": Reason.SYSTEM_FULL,
+    "521": Reason.NOT_ACCEPT,
+    "523": Reason.TOO_BIG,
+    "525": Reason.SUSPEND,
+    "530": Reason.CREDENTIALS,
+    "534": Reason.CREDENTIALS,
+    "535": Reason.CREDENTIALS,
+    "538": Reason.CREDENTIALS,
+    "552": Reason.MAILBOX_FULL,
+    "556": Reason.NOT_ACCEPT,
 }
 _RCPT_BY_CODE = {
-    "550": Fault.ADDRESS,
-    "551": Fault.ADDRESS,
-    "553": Fault.ADDRESS,
-    "521": Fault.ADDRESS,
-    "556": Fault.ADDRESS,
+    "550": Reason.USER_UNKNOWN,
+    "551": Reason.HAS_MOVED,
+    "553": Reason.USER_UNKNOWN,
 }
+# Refused before a recipient was named: it was our host, or our address.
+_BY_VERB = {"connect": Reason.BLOCKED, "mail": Reason.REJECTED}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One entry of rules.toml, compiled."""
+
+    reason: Reason
+    provider: str
+    sure: bool
+    any: re.Pattern[str]
+    unless: re.Pattern[str] | None
+    example: str
+
+    def matches(self, text: str) -> bool:
+        return self.any.search(text) is not None and (self.unless is None or self.unless.search(text) is None)
+
+
+@cache
+def rules() -> tuple[Rule, ...]:
+    """The rules in their order."""
+    document = tomllib.loads(files(__package__).joinpath("rules.toml").read_text("utf-8"))
+    return tuple(map(_rule, document["rule"]))
+
+
+def classify(text: str, *, status: str = "", code: str = "", verb: str = "", action: str = "") -> Judgement:
+    """What a refusal means: `text` is the server's reply, the others as far as they are known.
+
+    `action` is RFC 3464's; "delayed" and codes of class 4 are never hard.
+    """
+    provider = _provider(text[:MAX_TEXT].lower())
+    line = plain(text, code=code, status=status)
+    reason = _by_text(line, provider) or _by_status(status) or _likely(line) or _by_code(code, verb)
+    if reason is Reason.UNDEFINED and text.strip():
+        reason = Reason.ON_HOLD  # there are words, and nobody has taught us what they mean
+    if reason is Reason.USER_UNKNOWN and verb in ("data", "dot") and ".1.1" not in line and "user unknown" in line:
+        # The recipient had been accepted: some carriers say "user unknown" when their user's filter refuses.
+        reason = Reason.FILTERED
+    if reason is Reason.HOST_UNKNOWN and _temporary(status=status, code=code, action=action):
+        reason = Reason.NETWORK_ERROR  # a name server that cannot say now
+    return Judgement(reason, _severity(reason, status=status, code=code, action=action))
 
 
 def fault(reply: str, *, verb: str) -> Fault:
     """What a 4yz or 5yz reply line at `verb` (mail, rcpt, data, dot …) is about."""
-    if match := _ENHANCED.match(reply):
-        key = f"{match['subject']}.{match['detail']}"
-        found = _BY_DETAIL.get(key) or _BY_SUBJECT.get(match["subject"])
-        if found is not None:
-            return found
-    code = reply[:3]
+    enhanced = _ENHANCED.match(reply)
+    judgement = classify(reply, status=enhanced[1] if enhanced else "", code=reply[:3], verb=verb)
+    found = _FAULTS.get(judgement.group)
+    if found is Fault.ADDRESS and verb == "mail":
+        return Fault.POLICY  # no recipient was named yet: it can only be about us
+    if found is not None:
+        return found
+    # Without a better hint, a refused recipient is about the recipient and a refused message about the message.
+    if verb == "rcpt":
+        return Fault.MAILBOX
+    return Fault.CONTENT if verb == "dot" else Fault.SYSTEM
+
+
+_ENHANCED = re.compile(r"^[245]\d\d[ -]([245]\.\d{1,3}\.\d{1,3})\b")
+
+
+def _by_text(line: str, provider: str) -> Reason | None:
+    for rule in rules():
+        if rule.sure and (not rule.provider or rule.provider == provider) and rule.matches(line):
+            return rule.reason
+    return None
+
+
+def _likely(line: str) -> Reason | None:
+    return next((rule.reason for rule in rules() if not rule.sure and rule.matches(line)), None)
+
+
+def _by_status(status: str) -> Reason | None:
+    found = _BY_STATUS.get(status.partition(".")[2])
+    return found if found is not Reason.UNDEFINED else None
+
+
+def _by_code(code: str, verb: str) -> Reason:
     if verb == "rcpt" and code in _RCPT_BY_CODE:
         return _RCPT_BY_CODE[code]
     if code in _BY_CODE:
         return _BY_CODE[code]
-    # Without a better hint, a refused recipient is about the recipient and a refused message about the message.
-    if verb == "rcpt":
-        return Fault.ADDRESS
-    return Fault.CONTENT if verb == "dot" else Fault.SYSTEM
+    return _BY_VERB.get(verb, Reason.UNDEFINED)
+
+
+def _severity(reason: Reason, *, status: str, code: str, action: str) -> Severity:
+    if reason in (Reason.UNDEFINED, Reason.ON_HOLD):
+        return Severity.UNDETERMINED
+    temporary = _temporary(status=status, code=code, action=action)
+    if reason in HARD:
+        return Severity.SOFT if temporary else Severity.HARD
+    if reason is Reason.NOT_ACCEPT and not temporary:
+        return Severity.HARD
+    return Severity.SOFT
+
+
+def _temporary(*, status: str, code: str, action: str) -> bool:
+    return action == "delayed" or (code or status)[:1] == "4"
+
+
+def plain(text: str, *, code: str = "", status: str = "") -> str:
+    """One line the rules can be held against: lower case, codes first, addresses as a lone @."""
+    line = text[:MAX_TEXT].lower()
+    if match := _QUOTED.search(line):
+        line = match[1]  # IronPort's own guess stands before the server's words, which count
+    line = _ADDRESS.sub("@", line)
+    line = _CONTINUED.sub("", line)
+    return f"{code} {status} {line}".strip()
+
+
+_ADDRESS = re.compile(r"<?[^\s<>@\"']{1,128}@[\w.-]{1,200}>?")
+_CONTINUED = re.compile(r"(?<=\S)\s+[245]\d\d[- ](?:[245]\.\d{1,3}\.\d{1,3})?(?=\s)")
+"""The code that begins each further line of a reply, once the lines have been joined."""
+_QUOTED = re.compile(r"unknown address error (\d{3}-'.{1,1500}')")
+
+
+def _provider(line: str) -> str:
+    return next((name for name, pattern in PROVIDERS.items() if pattern.search(line)), "")
+
+
+def _rule(entry: dict[str, Any]) -> Rule:
+    unless = entry.get("except")
+    return Rule(
+        reason=Reason(entry["reason"]),
+        provider=entry.get("provider", ""),
+        sure=entry.get("tier", "sure") == "sure",
+        any=_one_of(entry["any"]),
+        unless=_one_of(unless) if unless else None,
+        example=entry["example"],
+    )
+
+
+def _one_of(patterns: list[str]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))

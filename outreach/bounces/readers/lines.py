@@ -1,0 +1,83 @@
+"""An address at the beginning of a line, and what happened to it after: Postfix, qmail, Exim and most others.
+
+    <ada@example.com>: host mx.example.com said: 550 5.1.1 User unknown        (Postfix)
+
+    <ada@example.com>:                                                         (qmail)
+    192.0.2.1 does not like recipient.
+
+      ada@example.com                                                          (Exim)
+        unrouteable mail domain "example.com"
+"""
+
+from __future__ import annotations
+
+import re
+
+from outreach.bounces.found import ADDRESS, Found, addresses, one_line
+from outreach.bounces.report import Report
+
+_AT = ADDRESS.pattern
+_BEGINS = re.compile(
+    rf"^[ \t>|*\"'\-=•]{{0,12}}"
+    rf"(?:(?:(?:failed |final |original |intended |e-?mail )?recipients?(?: address)?|to|rcpt to|address(?:ed to)?|"
+    rf"e-?mail(?: address)?|user|deliver(?:y|ing) to|failed (?:addresses?|to)|destination|mailbox)\s*[:=]\s*)?"
+    rf"(?:\"?[^\"<>\n:@]{{0,60}}\"?\s*)?"
+    rf"[<\"'\[]{{0,2}}(?P<address>{_AT})[>\"'\]]{{0,2}}"
+    rf"(?:<mailto:[^>\n]{{1,200}}>)?"
+    rf"(?P<rest>\s*$|\s*[:;,(\[.\-–…]+.*$|\s+(?:on \w{{3}}, .*|[\[(#]?\d{{3}}\b.*|invalid.*|unknown.*|not .*|no such.*|is .*|"
+    rf"does .*|mailbox.*|user .*|address.*|has .*|was .*|could.*|ERROR.*|failed.*|error.*|reason.*))",
+    re.IGNORECASE,
+)
+_ENDS = re.compile(
+    r"^(?:-{3,}|={3,}|_{3,}|\*{5,})|^(?:if (?:you|your)|please|for (?:further|more|assistance)|the (?:following )?original "
+    r"message|your message (?:subject|header)|this is the|message (?:details|headers?)|original message|subject:|sent:|"
+    r"you can|no further action|reporting-mta|content-|thank you|contact|should you|the attachment contains)\b",
+    re.IGNORECASE,
+)
+_NOT_A_RECIPIENT = re.compile(
+    r"^\W{0,4}(?:from|sender|mail from|reply-to|return-path|message-id|envelope-from|cc|contact|abuse|received|"
+    r"arrival-date|reporting-mta|by|for help|postmaster|x-[\w-]+|dkim-signature)\b\s*[:=<]|>>> MAIL|envelope-from|"
+    r"please (?:contact|e-?mail|send)|for (?:assistance|further)|help.{0,12}e-?mail",
+    re.IGNORECASE,
+)
+
+
+def read(report: Report) -> list[Found]:
+    """Each address that begins a line, with the lines until the next."""
+    found: dict[str, list[str]] = {}
+    current: list[str] | None = None
+    for line in report.text.split("\n")[:2000]:
+        if _NOT_A_RECIPIENT.search(line[:200]):
+            if current is not None:
+                current.append(line)
+            continue
+        match = _BEGINS.match(line[:600])
+        if match and not _ours(match["address"]):
+            key = match["address"].strip("'\"").lower()
+            if key in found and current is found[key]:
+                current.append(line)
+            else:
+                current = found.setdefault(key, [])
+                current.append(match["rest"].strip())
+        elif current is not None:
+            stripped = line.strip()
+            if stripped and _ENDS.match(stripped) and any(each.strip() for each in current):
+                current = None
+            else:
+                current.append(line)
+    return [Found(address=name, text=one_line("\n".join(found[name])).lstrip(" :,.-")) for name in _meant(found, report)]
+
+
+def _meant(found: dict[str, list[str]], report: Report) -> list[str]:
+    """Without those that are only mentioned, where it is known to whom the returned mail went."""
+    intended = {each.lower() for each in report.written_to}
+    if intended & found.keys():
+        return [name for name, said in found.items() if name in intended or said[0].startswith(":")]
+    own = {each.lower() for each in addresses(report.to)}
+    return [name for name in found if name not in own] or list(found)
+
+
+def _ours(address: str) -> bool:
+    """The report's own parties, who are named in it without being the trouble."""
+    local = address.partition("@")[0].lower()
+    return local in ("postmaster", "mailer-daemon", "mail-daemon", "abuse", "helpdesk")

@@ -1,0 +1,27 @@
+"""Reports that are one sentence about one address.
+
+    The address to which your message was addressed, ada@example.com, did not exactly match …
+"""
+
+from __future__ import annotations
+
+import re
+
+from outreach.bounces.found import ADDRESS, Found, one_line
+from outreach.bounces.report import Report
+
+_SENTENCES = re.compile(
+    rf"(?:address to which your (?:message|mail) was (?:addressed|sent)|"
+    rf"your (?:message|mail|e-?mail) (?:was )?(?:addressed |sent )?to|"
+    rf"(?:unable|failed|not able|impossible) to deliver (?:your |the |this )?(?:message|mail|e-?mail)? ?(?:to|for)|"
+    rf"the following message to|addressed to (?:e-?mail )?address|"
+    rf"error delivering (?:your |the )?(?:message|mail) to|an undisclosed address\s+\(generated from)"
+    rf"[\s:,<\"'(-]{{1,8}}(?P<address>{ADDRESS.pattern})",
+    re.IGNORECASE,
+)
+
+
+def read(report: Report) -> list[Found]:
+    """The address of the sentence, with the whole report for its words."""
+    named = list(dict.fromkeys(match["address"].lower() for match in _SENTENCES.finditer(report.text[:8000])))
+    return [Found(address=each, text=one_line(report.text)) for each in named] if len(named) == 1 else []

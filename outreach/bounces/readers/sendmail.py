@@ -1,0 +1,94 @@
+"""Sendmail's transcript, which many others borrowed.
+
+       ----- The following addresses had permanent fatal errors -----
+    <ada@example.com>
+        (reason: 550 5.1.1 <ada@example.com>... User unknown)
+
+       ----- Transcript of session follows -----
+    ... while talking to mx.example.com.:
+    >>> RCPT To:<ada@example.com>
+    <<< 550 5.1.1 <ada@example.com>... User unknown
+    550 <ada@example.com>... User unknown
+"""
+
+from __future__ import annotations
+
+import re
+
+from outreach.bounces.found import ADDRESS, Found, addresses, one_line
+from outreach.bounces.report import Report
+
+_HEADS = re.compile(
+    r"^[ \t-]{2,20}(?:The )?following addresses? (?:had|has).{0,60}$", re.IGNORECASE | re.MULTILINE
+)
+_TRANSCRIPT = re.compile(r"^[ \t-]*Transcript of (?:the )?session.{0,30}$", re.IGNORECASE | re.MULTILINE)
+_ADDRESS_LINE = re.compile(rf"^[ \t\"|]*[<\"]?(?P<address>{ADDRESS.pattern})[>\"]?(?P<rest>.*)$")
+_RCPT = re.compile(rf">>> ?RCPT TO: ?<?(?P<address>{ADDRESS.pattern})>?", re.IGNORECASE)
+_ANSWER = re.compile(r"^<<< ?(?P<reply>\d{3}[ -].*)$|^(?P<own>[45]\d\d[ -].*)$")
+_TALKING = re.compile(r"while talking to ([\w.-]{1,200})", re.IGNORECASE)
+
+
+def read(report: Report) -> list[Found]:
+    """The addresses of the list, with what the transcript says about each."""
+    heads = list(_HEADS.finditer(report.text))
+    transcript = _TRANSCRIPT.search(report.text)
+    if not heads and transcript is None:
+        return []
+    listed: dict[str, list[str]] = {}
+    for head in heads:
+        _listed(report.text[head.end() :], listed)
+    told = report.text[transcript.end() :] if transcript else ""
+    about, common = _transcript(told)
+    names = list(listed) or list(about) or addresses("\n".join(common))
+    if not names:
+        names = report.written_to[:1]
+    remote = _TALKING.search(told)
+    return [
+        Found(
+            address=name,
+            text=one_line(" ".join([*listed.get(name, []), *about.get(name, []), *([] if name in about else common)])),
+            remote=remote[1].rstrip(".:") if remote else "",
+        )
+        for name in names
+    ]
+
+
+def _listed(text: str, found: dict[str, list[str]]) -> None:
+    """Addresses until the next dashed heading, each with its (reason: …)."""
+    current: list[str] | None = None
+    for line in text.split("\n")[1:]:
+        if re.match(r"^\s*-{3,}", line):
+            return
+        match = _ADDRESS_LINE.match(line)
+        if match and not line.lstrip().startswith("("):
+            current = found.setdefault(match["address"].lower(), [])
+            current.append(match["rest"])
+        elif current is not None and line.strip().startswith("(expanded from"):
+            continue
+        elif current is not None and line.strip():
+            current.append(line.strip())
+
+
+def _transcript(text: str) -> tuple[dict[str, list[str]], list[str]]:
+    """What was answered to each RCPT, and what concerned everybody."""
+    about: dict[str, list[str]] = {}
+    common: list[str] = []
+    asked = ""
+    for line in text.split("\n")[:500]:
+        if re.match(r"^\s*-{3,}", line):
+            break
+        if rcpt := _RCPT.search(line):
+            asked = rcpt["address"].lower()
+        elif line.startswith(">>>"):
+            asked = ""
+            common.append(line)
+        elif match := _ANSWER.match(line.strip()):
+            reply = match["reply"] or match["own"]
+            named = [each.lower() for each in addresses(reply)]
+            about_whom = asked if match["reply"] else next((each for each in named if each in about), "")
+            if not about_whom and named and match["own"]:
+                about_whom = named[0]
+            (about.setdefault(about_whom, []) if about_whom else common).append(reply)
+        elif line.strip():
+            common.append(line.strip())
+    return about, common

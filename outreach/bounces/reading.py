@@ -1,0 +1,238 @@
+"""What a mail that came back says. Start reading here.
+
+    limits -> complaint? -> delivery status -> readers of the formats without one -> automatic answer?
+
+Nothing here looks at who sent the mail in order to believe it: a reading says what the mail claims.
+Whether it may count against anybody is decided by whoever holds the token (`policy`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from outreach.bounces import answers, arf, dsn, readers
+from outreach.bounces.classify import Judgement, Severity, classify
+from outreach.bounces.found import Found, one_line, verb_in, with_codes
+from outreach.bounces.mime import parse, split
+from outreach.bounces.readers import ses
+from outreach.bounces.reasons import Reason
+from outreach.bounces.report import Report, open_report
+
+MAX_RECIPIENTS = 1000
+
+
+class Kind(StrEnum):
+    """What sort of mail it is."""
+
+    BOUNCE = "bounce"
+    DELAY = "delay"
+    """The server is still trying: says nothing against anybody."""
+    DELIVERED = "delivered"
+    COMPLAINT = "complaint"
+    VACATION = "vacation"
+    CHALLENGE = "challenge"
+    """A machine wants proof that a person wrote."""
+    OTHER = "other"
+    """Somebody's mail: an answer, a question. For people to read."""
+    UNREADABLE = "unreadable"
+    """Beyond the limits, or broken: kept and shown, never counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One recipient and what became of the mail to them."""
+
+    address: str
+    reason: Reason
+    severity: Severity
+    status: str
+    reply: str
+    action: str
+    text: str
+    remote: str
+
+    @property
+    def hard(self) -> bool:
+        return self.severity is Severity.HARD
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Everything a mail says."""
+
+    kind: Kind
+    recipients: tuple[Recipient, ...] = ()
+    complaint: arf.Complaint | None = None
+    subject: str = ""
+    sender: str = ""
+    why: str = ""
+    """For an unreadable mail: what stood in the way."""
+    token_places: tuple[str, ...] = ()
+    """Where a token of ours may stand: addresses, message ids and links of the returned mail."""
+
+    def as_json(self) -> dict[str, object]:
+        """The form of `bounces classify --json`."""
+        return {
+            "kind": self.kind.value,
+            "complaint": self.kind is Kind.COMPLAINT,
+            "recipients": [
+                {
+                    "address": each.address,
+                    "hard": each.hard,
+                    "severity": each.severity.value,
+                    "reason": each.reason.value,
+                    "group": each.reason.group.value,
+                    "status": each.status,
+                    "reply": each.reply,
+                    "action": each.action,
+                    "text": each.text,
+                }
+                for each in self.recipients
+            ],
+            **({"feedback": self.complaint.as_json()} if self.complaint else {}),
+            **({"why": self.why} if self.why else {}),
+        }
+
+
+def read(raw: bytes) -> Reading:
+    """Read one mail. Never raises for anything a stranger can send; what cannot be read says why."""
+    top = parse(raw)
+    report = open_report(top) if not top.cut else None
+    if report is None:
+        return Reading(Kind.UNREADABLE, subject=top.header("subject")[:200], why=top.cut, sender=top.header("from"))
+    reading = _read(report)
+    return replace(
+        reading,
+        subject=report.subject[:200],
+        sender=report.sender[:320],
+        token_places=token_places(report),
+    )
+
+
+def _read(report: Report) -> Reading:
+    if notified := ses.read(report):
+        recipients = tuple(_judged(with_codes(each), report) for each in notified[:MAX_RECIPIENTS])
+        if notified[0].action == "complaint":
+            told = tuple(each.address for each in notified)
+            return Reading(Kind.COMPLAINT, recipients, arf.Complaint("abuse", told))
+        return Reading(_kind(recipients), recipients)
+    if complaint := arf.read(report):
+        recipients = tuple(_plain(address, Reason.FEEDBACK, "complaint") for address in complaint.recipients)
+        return Reading(Kind.COMPLAINT, recipients or (_plain("", Reason.FEEDBACK, "complaint"),), complaint)
+    if answers.is_challenge(report):
+        return Reading(Kind.CHALLENGE)
+    if answers.is_vacation(report):
+        return Reading(Kind.VACATION, (_plain(answers.who(report), Reason.VACATION, "replied"),))
+    found = _found(report)
+    if not found:
+        return Reading(Kind.OTHER)
+    alone = len(found) == 1
+    recipients = tuple(_judged(with_codes(each), report, alone=alone) for each in found[:MAX_RECIPIENTS])
+    return Reading(_kind(recipients), recipients)
+
+
+def _found(report: Report) -> list[Found]:
+    found = [each for text in report.status for each in dsn.recipients(text)]
+    if found:
+        return [_with_words(each, report) for each in _once(found)]
+    if report.nested is not None:
+        return _found(open_report(split(report.nested)))
+    return readers.read(report) if report.by_a_server else []
+
+
+def _with_words(found: Found, report: Report) -> Found:
+    """A delivery status without a diagnostic: the human part of the report may hold the words."""
+    if found.text or found.action in ("delivered", "relayed", "expanded"):
+        return found
+    told = readers.read(report)
+    text = next((each.text for each in told if each.address.lower() == found.address.lower()), "")
+    return replace(found, text=text or " ".join(report.text.split())[:2000])
+
+
+def _once(found: list[Found]) -> list[Found]:
+    """Each address once; a later group about the same one adds what the first left open."""
+    by_address: dict[str, Found] = {}
+    for each in found:
+        known = by_address.get(each.address.lower())
+        if known is None:
+            by_address[each.address.lower()] = each
+        elif not known.text and each.text:
+            by_address[each.address.lower()] = replace(known, text=each.text, status=known.status or each.status)
+    return list(by_address.values())
+
+
+def _judged(found: Found, report: Report, *, alone: bool = False) -> Recipient:
+    if found.action in ("delivered", "relayed", "expanded"):
+        return replace(_plain(found.address, Reason.DELIVERED, found.action), status=found.status, text=found.text)
+    if found.action == "complaint":
+        return _plain(found.address, Reason.FEEDBACK, found.action)
+    if not found.action:
+        found = replace(found, action="delayed" if _STILL_TRYING.search(f"{report.subject}\n{report.text}") else "failed")
+    if alone and not found.verb:
+        found = replace(found, verb=verb_in(report.text))
+    judgement = _judge(found)
+    vague = judgement.severity is Severity.UNDETERMINED or not (found.code or found.status or report.status)
+    if alone and vague and report.text:
+        # The server's words say nothing we know; what the report tells people around them may.
+        told = with_codes(replace(found, text=one_line(report.text)))
+        second = _judge(told)
+        if judgement.severity is not Severity.UNDETERMINED and not told.code:
+            second = judgement
+        judgement = second
+        found = replace(found, code=told.code, status=told.status, text=found.text or told.text)
+    return Recipient(
+        address=found.address,
+        reason=judgement.reason,
+        severity=judgement.severity,
+        status=found.status,
+        reply=found.code,
+        action=found.action,
+        text=found.text,
+        remote=found.remote,
+    )
+
+
+def _judge(found: Found) -> Judgement:
+    return classify(
+        f"{found.text} [{found.remote}]" if found.remote else found.text,
+        status=found.status,
+        code=found.code,
+        verb=found.verb,
+        action=found.action,
+    )
+
+
+_STILL_TRYING = re.compile(
+    r"warning message only|\(delay\)|attempts will continue|not yet been delivered|has been delayed|will be retried|"
+    r"still trying|will (?:keep|continue) (?:on )?trying|(?:message|delivery) delayed|do not need to resend|"
+    r"will continue to (?:be )?(?:tr|attempt)|^warning: (?:could not send|message)",
+    re.IGNORECASE,
+)
+
+
+def _plain(address: str, reason: Reason, action: str) -> Recipient:
+    return Recipient(address, reason, Severity.SOFT, status="", reply="", action=action, text="", remote="")
+
+
+def _kind(recipients: tuple[Recipient, ...]) -> Kind:
+    actions = {each.action for each in recipients}
+    if actions <= {"delivered", "relayed", "expanded"}:
+        return Kind.DELIVERED
+    return Kind.DELAY if actions <= {"delayed", "delivered", "relayed", "expanded"} else Kind.BOUNCE
+
+
+def token_places(report: Report) -> tuple[str, ...]:
+    """Where our token may be, the most certain first; whether it is ours is for the key ring to say."""
+    top, original = report.top, report.original
+    places = [
+        *(top.header(name) for name in ("to", "x-original-to", "delivered-to", "envelope-to", "resent-to")),
+        *(_headers(original) if original else ()),
+    ]
+    return tuple(place[:2000] for place in places if place)
+
+
+def _headers(part: Part) -> list[str]:
+    names = ("return-path", "message-id", "list-unsubscribe", "x-original-from", "errors-to")
+    return [value for name in names for value in part.all(name)]
