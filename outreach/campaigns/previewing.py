@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from outreach.campaigns.compiling import compile_all
 from outreach.campaigns.definition import load
 from outreach.campaigns.plan import sending_domain
+from outreach.campaigns.samples import ADDRESS, SAMPLES
 from outreach.errors import OutreachError
 from outreach.rendering.compose import Composer
 from outreach.rendering.message import Recipient
@@ -19,23 +20,6 @@ from outreach.settings import Settings
 from outreach.store import subscribers
 from outreach.store.database import Store
 from outreach.tokens import load_keys
-
-SAMPLE_ADDRESS = "sample@example.com"
-
-SAMPLES: dict[str, dict[str, object]] = {
-    "typical": {"first_name": "Ada", "last_name": "Haddad", "district": "3", "zip": "95814", "language": "en"},
-    "long-name": {
-        "first_name": "Wilhelmina-Bartholomea Konstantinopolitanska",
-        "last_name": "von Hohenzollern-Sigmaringen-Featherstonehaugh",
-        "district": "3",
-        "zip": "95814",
-        "language": "en",
-    },
-    "nothing-known": {},
-    "right-to-left": {"first_name": "مريم", "last_name": "الحداد", "district": "4", "zip": "95815", "language": "ar"},
-    "awkward": {"first_name": 'D’Arcy 🦆 "Bo"', "last_name": "O'Neill <b>", "district": "7", "zip": "95811"},
-}
-"""Made-up people, from the plain one to the ones that break mails."""
 
 
 def preview_campaign(
@@ -54,7 +38,7 @@ def preview_campaign(
         people = SAMPLES if address is None else {"subscriber": _attributes(connection, address)}
     definitions = load(path, default_language=settings.text("organisation.language"))
     written: list[Path] = []
-    shown = address or SAMPLE_ADDRESS
+    shown = address or ADDRESS
     out.mkdir(parents=True, exist_ok=True)
     for language, compiled in compile_all(definitions, settings, known_fields=fields).items():
         domain = sending_domain(settings, definitions[language])

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from outreach.campaigns.previewing import SAMPLES, preview_campaign
+from outreach.campaigns.previewing import preview_campaign
+from outreach.campaigns.samples import SAMPLES
 from outreach.cli.workspace import open_workspace
 
 
