@@ -16,7 +16,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing import connection, get_context
 from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnContext, SpawnProcess
@@ -197,7 +197,10 @@ def _worker(orders: Orders, channel: Channel) -> None:
     def report(news: Counter[State]) -> None:
         nonlocal tally
         tally = news
-        channel.send(("tally", news))  # raises if the supervisor is gone: then so are we
+        try:
+            channel.send(("tally", news))
+        except OSError:  # the supervisor is gone: finish what is on the wire, hand the rest back
+            signal.raise_signal(signal.SIGTERM)
 
     trouble: tuple[str, str] | None = None
     try:
@@ -207,7 +210,8 @@ def _worker(orders: Orders, channel: Channel) -> None:
     except Exception as error:
         traceback.print_exc()
         trouble = "OutreachError", f"a sending worker failed ({type(error).__name__}: {error}); nobody was lost"
-    channel.send(("end", tally, trouble))
+    with suppress(OSError):  # nobody may be left to hear it
+        channel.send(("end", tally, trouble))
 
 
 def _rebuilt(name: str, text: str) -> OutreachError:

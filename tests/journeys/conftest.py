@@ -44,10 +44,15 @@ class City:
         return json.loads(self.run(*arguments, "--json", code=code).stdout)
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start a command and leave it running; its output goes to a file in the workspace."""
+        """Start a command in a process group of its own and leave it running; it writes to started.log."""
         with (self.root / "started.log").open("ab") as log:
             return subprocess.Popen(
-                [*COMMAND, *arguments], cwd=self.root, env=self._environment(), stdout=log, stderr=log
+                [*COMMAND, *arguments],
+                cwd=self.root,
+                env=self._environment(),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def campaign(self, name: str, *, to: str, topic: str, body: str = "Hello.", **more: str) -> str:

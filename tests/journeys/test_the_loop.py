@@ -6,6 +6,7 @@ import csv
 import email
 import email.policy
 import http.client
+import os
 import signal
 import socket
 import time
@@ -186,7 +187,7 @@ def test_a_killed_send_run_again_reaches_everybody_and_nobody_twice(city, export
             process = city.start("campaigns", "send", plan["plan"], "--yes")
             while len(server.accepted) < limit and process.poll() is None:
                 time.sleep(0.005)
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # the command and its workers, at once
             process.wait()
             kills += 1
         end = city.json("campaigns", "send", plan["plan"], "--yes", code=5)
