@@ -7,7 +7,7 @@ authorities have found most people to read without effort.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,7 +30,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _ABBREVIATION = re.compile(
     r"\b(?:a\.m|p\.m|e\.g|i\.e|etc|Mr|Mrs|Ms|Dr|St|No|Sr|Sra|z\.B|d\.h|Nr|vs|Ave|Blvd)\.", re.IGNORECASE
 )
-SHOUTED = re.compile(r"\b[A-ZÄÖÜÁÉÍÓÚÑ]{4,}(?:[^\w\n]+[A-ZÄÖÜÁÉÍÓÚÑ]{2,}){2,}\b")
+SHOUTED = re.compile(r"\b[A-ZÄÖÜÁÉÍÓÚÑ]{2,}(?:[^\w\n]+[A-ZÄÖÜÁÉÍÓÚÑ]{2,}){2,}\b")
 
 
 def check(draft: Draft, city: City) -> Iterator[Finding]:
@@ -39,7 +39,7 @@ def check(draft: Draft, city: City) -> Iterator[Finding]:
     for paragraph in paragraphs:
         yield from _paragraph(draft, paragraph)
         yield from _jargon(draft, paragraph, {**JARGON.get(language, {}), **city.jargon})
-    counted = measured(" \n".join(each.text for each in paragraphs), language)
+    counted = measured([each.text for each in paragraphs], language)
     if counted and counted.words >= ENOUGH and language in _GRADES:
         grade = _GRADES[language](counted)
         if grade > GRADE:
@@ -108,10 +108,10 @@ class Counted:
     """Words of one syllable."""
 
 
-def measured(text: str, language: str) -> Counted | None:
-    """What readability formulae count; None without words."""
-    words = _WORD.findall(text)
-    found = sum(1 for _ in sentences(text))
+def measured(paragraphs: Sequence[str], language: str) -> Counted | None:
+    """What readability formulae count; None without words. A paragraph ends a sentence, dot or not."""
+    words = [word for text in paragraphs for word in _WORD.findall(text)]
+    found = sum(1 for text in paragraphs for _ in sentences(text))
     if not words or not found:
         return None
     counts = [syllables(word.lower(), language) for word in words]
