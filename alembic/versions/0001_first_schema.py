@@ -24,6 +24,17 @@ def upgrade() -> None:
 
 def upgrade_main() -> None:
     op.create_table(
+        "audit",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", Instant, nullable=False),
+        sa.Column("who", sa.String(length=200), nullable=False),
+        sa.Column("verb", sa.String(length=60), nullable=False),
+        sa.Column("object", sa.String(length=200), nullable=False),
+        sa.Column("detail", Document, nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
+    )
+    op.create_table(
         "checkpoint",
         sa.Column("name", sa.String(length=60), nullable=False),
         sa.Column("position", BigId, nullable=False),
@@ -83,6 +94,14 @@ def upgrade_main() -> None:
         sa.UniqueConstraint("name", name=op.f("uq_department_name")),
     )
     op.create_table(
+        "digest",
+        sa.Column("campaign_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("subscriber_id", BigId, autoincrement=False, nullable=False),
+        sa.Column("items", Document, nullable=False),
+        sa.PrimaryKeyConstraint("campaign_id", "subscriber_id", name=op.f("pk_digest")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "engagement",
         sa.Column("scope_kind", sa.SmallInteger(), nullable=False),
         sa.Column("scope_id", sa.Integer(), nullable=False),
@@ -109,6 +128,15 @@ def upgrade_main() -> None:
             "kind", "day", "subscriber_id", "department_id", "topic_id", name=op.f("pk_engagement_day")
         ),
         sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "feed",
+        sa.Column("url", sa.String(length=400), nullable=False),
+        sa.Column("etag", sa.String(length=400), nullable=True),
+        sa.Column("modified", sa.String(length=80), nullable=True),
+        sa.Column("fetched_at", Instant, nullable=False),
+        sa.Column("trouble", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("url", name=op.f("pk_feed")),
     )
     op.create_table(
         "feedback",
@@ -163,6 +191,32 @@ def upgrade_main() -> None:
         sa.Column("result", Document, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_import_run")),
         sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "installation",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("epoch", sa.String(length=32), nullable=False),
+        sa.Column("generation", BigId, nullable=False),
+        sa.Column("held", sa.Text(), nullable=True),
+        sa.Column("held_at", Instant, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_installation")),
+    )
+    op.create_table(
+        "occurrence",
+        sa.Column("file", sa.String(length=200), nullable=False),
+        sa.Column("at", Instant, nullable=False),
+        sa.Column("campaign_id", sa.Integer(), nullable=True),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("noted_at", Instant, nullable=False),
+        sa.PrimaryKeyConstraint("file", "at", name=op.f("pk_occurrence")),
+    )
+    op.create_table(
+        "pending",
+        sa.Column("item_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("subscriber_id", BigId, autoincrement=False, nullable=False),
+        sa.Column("frequency", sa.SmallInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("item_id", "subscriber_id", name=op.f("pk_pending")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "retry",
@@ -339,6 +393,21 @@ def upgrade_main() -> None:
         sa.UniqueConstraint("name", name=op.f("uq_campaign_name")),
     )
     op.create_table(
+        "item",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("topic_id", sa.Integer(), nullable=False),
+        sa.Column("campaign_id", sa.Integer(), nullable=True),
+        sa.Column("source", sa.String(length=80), nullable=True),
+        sa.Column("content", Document, nullable=False),
+        sa.Column("published_at", Instant, nullable=True),
+        sa.ForeignKeyConstraint(["topic_id"], ["topic.id"], name=op.f("fk_item_topic_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_item")),
+        sa.UniqueConstraint("campaign_id", name=op.f("uq_item_campaign_id")),
+        sa.UniqueConstraint("source", name=op.f("uq_item_source")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_item_published_at"), "item", ["published_at"], unique=False)
+    op.create_table(
         "subscription",
         sa.Column("topic_id", sa.Integer(), nullable=False),
         sa.Column("subscriber_id", BigId, nullable=False),
@@ -398,7 +467,7 @@ def upgrade_events() -> None:
         postgresql_partition_by="RANGE (at)",
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_event_campaign", "event", ["campaign_id", "kind"], unique=False)
+    op.create_index("ix_event_campaign", "event", ["campaign_id", "kind", "subscriber_id"], unique=False)
     op.create_index(
         "ix_event_unjudged",
         "event",

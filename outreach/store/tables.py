@@ -241,6 +241,82 @@ worker = Table(
     sqlite_autoincrement=True,
 )
 
+# --- on time ----------------------------------------------------------------------------------------------------
+
+occurrence = Table(  # one moment at which a campaign file was due; its key is why nothing is due twice
+    "occurrence",
+    main,
+    Column("file", String(200), primary_key=True),
+    Column("at", Instant, primary_key=True),
+    Column("campaign_id", Integer),
+    Column("state", String(12), nullable=False),  # schedule.State: claimed started missed refused
+    Column("noted_at", Instant, nullable=False),
+)
+
+item = Table(  # one thing that happened in a topic: a campaign, or an entry of a feed
+    "item",
+    main,
+    Column("id", Integer, primary_key=True),
+    Column("topic_id", Integer, ForeignKey("topic.id"), nullable=False),
+    Column("campaign_id", Integer, unique=True),
+    Column("source", String(80), unique=True),  # the feed and the entry's own key, hashed
+    Column("content", Document, nullable=False),  # {"en": {"title": …, "body": Markdown}}
+    Column("published_at", Instant, index=True),  # NULL: its campaign has not started
+    sqlite_autoincrement=True,
+)
+
+pending = Table(  # who waits for which item: decided when it was planned, gone when a digest has it
+    "pending",
+    main,
+    Column("item_id", Integer, primary_key=True, autoincrement=False),
+    Column("subscriber_id", BigId, primary_key=True, autoincrement=False),
+    Column("frequency", SmallInteger, nullable=False),  # consent.Frequency
+    sqlite_with_rowid=False,
+)
+
+digest = Table(  # which items one person's digest carries; the delivery row beside it says what became of it
+    "digest",
+    main,
+    Column("campaign_id", Integer, primary_key=True, autoincrement=False),
+    Column("subscriber_id", BigId, primary_key=True, autoincrement=False),
+    Column("items", Document, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+feed = Table(
+    "feed",
+    main,
+    Column("url", String(400), primary_key=True),
+    Column("etag", String(400)),
+    Column("modified", String(80)),
+    Column("fetched_at", Instant, nullable=False),
+    Column("trouble", Text),
+)
+
+# --- operating --------------------------------------------------------------------------------------------------
+
+installation = Table(  # which database this is: a restored or copied one must not send by itself
+    "installation",
+    main,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # always 1
+    Column("epoch", String(32), nullable=False),
+    Column("generation", BigId, nullable=False),
+    Column("held", Text),  # why nothing may be sent
+    Column("held_at", Instant),
+)
+
+audit = Table(  # append-only; each row's hash covers the one before
+    "audit",
+    main,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("who", String(200), nullable=False),
+    Column("verb", String(60), nullable=False),
+    Column("object", String(200), nullable=False),
+    Column("detail", Document, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
 # --- what came back ---------------------------------------------------------------------------------------------
 
 feedback = Table(  # events that bind us: unsubscribe, complaint, bounce, preferences
@@ -336,7 +412,7 @@ event = Table(  # opens and clicks, append-only; on PostgreSQL a partition for e
     Column("verdict", SmallInteger, nullable=False, server_default="0"),  # events.Verdict: 0 not judged yet
     Column("reason", SmallInteger, nullable=False, server_default="0"),  # tracking.rules.Reason: why
     Column("rules", SmallInteger, nullable=False, server_default="0"),  # the version of the rules that said so
-    Index("ix_event_campaign", "campaign_id", "kind"),
+    Index("ix_event_campaign", "campaign_id", "kind", "subscriber_id"),
     Index("ix_event_unjudged", "campaign_id", "at", sqlite_where=_OPEN, postgresql_where=_OPEN),
     sqlite_with_rowid=False,
     postgresql_partition_by="RANGE (at)",

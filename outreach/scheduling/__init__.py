@@ -1,0 +1,1 @@
+"""What happens by itself: scheduled campaigns, digests, feeds, and everything else that `outreach cron` finds due."""
