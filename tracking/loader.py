@@ -26,7 +26,7 @@ from outreach.events import Event, Kind
 from outreach.store import events as store_events
 from outreach.store.database import Store
 from outreach.store.events import Verdict
-from tracking.machines import Agent, Network, is_machine
+from tracking import rules
 from tracking.spool import SUFFIX
 
 BATCH = 5000
@@ -150,7 +150,7 @@ class Loader:
         with self._store.write_events() as connection:
             position = store_events.event_position(connection, file=file)
             new = [event for event in events if event.sequence > position]
-            store_events.append(connection, [(event, verdict(event)) for event in new])
+            store_events.append(connection, [_row(event) for event in new])
             if new:
                 store_events.move_event_position(connection, file=file, sequence=new[-1].sequence)
         return len(new)
@@ -190,13 +190,21 @@ class Loader:
         self._plentiful_read.pop(path.stem, None)
 
 
-def verdict(event: Event) -> Verdict:
-    """What one hit shows by itself; the rest is judged when its neighbours are known."""
-    if is_machine(event):
-        return Verdict.MACHINE
-    if event.kind is Kind.OPEN and (event.agent_class == Agent.BARE_MOZILLA or event.network_class == Network.APPLE):
-        return Verdict.NOT_MEASURABLE
-    return Verdict.UNJUDGED
+def _row(event: Event) -> tuple[Event, Verdict, int, int]:
+    """An open or click with what it shows by itself; the rest is judged when its neighbours are known."""
+    opinion = rules.at_once(
+        rules.Fact(
+            event.kind,
+            event.at_ms,
+            event.subscriber_id,
+            event.link,
+            event.agent_class,
+            event.network_class,
+            event.prefix_hash,
+            event.flags,
+        )
+    )
+    return (event, *opinion, rules.VERSION) if opinion else (event, Verdict.UNJUDGED, 0, 0)
 
 
 def run(store: Store, spool_dir: Path, *, stopped: Callable[[], bool]) -> None:

@@ -4,7 +4,7 @@ Recorded: the class of the user agent, the class of the network, a hash of the c
 under a random key of the day, and header flags. Never the address itself. Without the day's key,
 which is deleted after KEEP_DAYS, the hash says nothing: 2^24 prefixes could otherwise be tried.
 
-`is_machine` says only what one hit shows by itself. What a burst shows is judged afterwards.
+What that says about who it was is for `rules` to judge, now or again later.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from outreach.events import Event, Flag, Kind
+from outreach.events import Flag
 
 KEEP_DAYS = 14
 PREFIX_BYTES = 8
@@ -41,10 +41,14 @@ class Agent(IntEnum):
     BARE_MOZILLA = 3
     """Nothing but `Mozilla/5.0`: the shape of Apple's privacy proxy, which fetches whether or not anybody reads."""
     MAIL_CLIENT = 4
+    GOOGLE_PREFETCH = 5
+    """Gmail fetching pictures of mail that has not been opened, while the person is logged in."""
     PHONE_BROWSER = 6
     BROWSER = 7
     SCANNER = 8
+    """Says that it is a program, or whose."""
     OTHER = 9
+    """Neither a browser nor a mail program that we know of."""
 
 
 class Network(IntEnum):
@@ -62,8 +66,23 @@ _AGENTS = tuple(
     (agent, re.compile(pattern, re.IGNORECASE))
     for agent, pattern in (
         (Agent.GOOGLE_PROXY, r"GoogleImageProxy|ggpht\.com"),
+        (Agent.GOOGLE_PREFETCH, r"Edge/12\.246 Mozilla/5\.0$"),
         (Agent.YAHOO_PROXY, r"YahooMailProxy|YahooCacheSystem"),
         (Agent.BARE_MOZILLA, r"^Mozilla/5\.0$"),
+        (Agent.SCANNER, r"crawler|bot/|bot\.html"),
+        (
+            Agent.MAIL_CLIENT,
+            r"ms-?office|microsoft (office|outlook)|outlook-(ios|android|express)|^outlook/|macoutlook"
+            r"|windows ?live ?mail|^windowsmail/|thunderbird/|betterbird/|^postbox |postbox/|icedove/"
+            r"|seamonkey/|^airmail|applemail|mailspring|^k-9|k9mail|samsung ?email|em[ _]?client/|mailmate"
+            r"|mailbird|mailbar/|bluemail|aquamail|fairemail|canarymail|sparkmail|superhuman|foxmail"
+            r"|mailmaster|navermailapp|lotus-notes|hcl notes|^evolution/|kmail|claws ?mail|^the bat|^barca"
+            r"|incredimail|yahoomobilemail|yahoo(%20| )mail/|yahoo\.ymail/|com\.google\.android\.gm"
+            r"|protonmail/|edisonmail|newton mail|^mail/\d|mobilemail|^email/\d|zimbra|franz/|ferdi(um)?/"
+            r"|rambox(pro)?/|wavebox/|heyimageproxy"
+            # Apps for telephones that fetch pictures by their system's own means.
+            r"| cfnetwork/[\d.]+ darwin/|^dalvik/2\.\d\.\d \(linux; u; android",
+        ),
         (
             Agent.SCANNER,
             r"bot\b|bot[/_ ;-]|crawl|spider|slurp|scan|archiver|fetch|monitor|preview|validator|checker|headless"
@@ -73,11 +92,29 @@ _AGENTS = tuple(
             r"|https?:|www\.|@\w"
             r"|facebookexternalhit|whatsapp/|telegrambot|slackbot|skypeuripreview|bingpreview",
         ),
-        (Agent.MAIL_CLIENT, r"ms-?office|outlook|thunderbird|applemail|airmail|mailspring|k-9|samsung ?email"),
-        (Agent.PHONE_BROWSER, r"iphone|ipad|android|mobile"),
-        (Agent.BROWSER, r"mozilla/5\.0 \(.*(firefox|chrome|safari|applewebkit|gecko|edg|opr)"),
     )
 )
+_VERSION = r"/[\d._]+[a-z]?\w*"
+_PLATFORM = (
+    r"windows nt \d+\.\d|win64|x64|wow64|arm64|macintosh|intel mac os x [\d_.]+|x11|wayland|ubuntu|fedora|u|n|touch"
+    r"|linux(?: \w+)?|cros \w+ [\d.]+|iphone|ipad|ipod(?: touch)?|cpu (?:iphone )?os [\d_]+ like mac os x|rv:[\d.]+"
+    r"|[a-z]{2}(?:-[a-z]{2})?|mobile|tablet|trident/7\.0|\.net[\w. ]*|slcc2|media center pc [\d.]+|microsoft outlook"
+)
+_ANDROID = (
+    r"linux; (?:u; )?android(?: [\d.]+)?(?:; (?:[^();]|\([^()]*\))+)*|android [\d.]+; (?:mobile|tablet)(?:; rv:[\d.]+)?"
+)
+_PRODUCTS = (
+    r"chrome|chromium|safari|version|mobile|firefox|gecko|fxios|focus|crios|gsa|edg|edga|edgios|edge|opr|opt|opx|opios"
+    r"|samsungbrowser|vivaldi|yabrowser|duckduckgo|ddg|brave|ucbrowser|silk|qtwebengine|epiphany|iron|whale|maxthon"
+    r"|miuibrowser|huaweibrowser|heytapbrowser|vivobrowser|ecosia|klar|palemoon|waterfox|librewolf"
+)
+_BROWSER = re.compile(
+    rf"mozilla/5\.0 \((?:{_ANDROID}|(?:(?:{_PLATFORM})(?:; ?|(?=\))))+)\)"
+    rf"(?: applewebkit{_VERSION} ?\(khtml, like gecko\)| like gecko| like| gecko| mobile| (?:{_PRODUCTS}){_VERSION})+",
+    re.IGNORECASE,
+)
+"""A browser's name has this form and no word besides. Whoever adds one wants to be known, and is not a person."""
+_PHONE = re.compile(r"iphone|ipad|ipod|android|mobile", re.IGNORECASE)
 
 NETWORKS: tuple[tuple[str, Network], ...] = (
     # As published by the owners: Gmail's picture proxy, Apple, Exchange Online Protection, and the scanners' own
@@ -120,21 +157,17 @@ class Signals(NamedTuple):
     flags: int
 
 
-def is_machine(event: Event) -> bool:
-    """True if this hit alone shows that no person made it. False means: not known."""
-    if event.flags & (Flag.HEAD | Flag.PREFETCH) or event.agent_class == Agent.SCANNER:
-        return True
-    # A person's click opens a browser. Pictures are also fetched by mail apps that name themselves oddly, or not.
-    browserless = event.agent_class in (Agent.NONE, Agent.OTHER)
-    return event.kind is Kind.CLICK and (browserless or event.network_class == Network.SCANNER)
-
-
 @lru_cache(8192)
 def agent_class(header: bytes) -> Agent:
     text = header[:400].decode("latin-1").strip()
     if not text:
         return Agent.NONE
-    return next((agent for agent, pattern in _AGENTS if pattern.search(text)), Agent.OTHER)
+    for agent, pattern in _AGENTS:
+        if pattern.search(text):
+            return agent
+    if not _BROWSER.fullmatch(text):
+        return Agent.OTHER
+    return Agent.PHONE_BROWSER if _PHONE.search(text) else Agent.BROWSER
 
 
 def read_headers(method: str, headers: Headers) -> tuple[bytes, int]:

@@ -87,8 +87,8 @@ def _move(connection: Connection, table: Table, file: str, sequence: int) -> Non
 # --- events -----------------------------------------------------------------------------------------------------
 
 
-def append(connection: Connection, events: Sequence[tuple[Event, Verdict]]) -> None:
-    """Add opens and clicks to the events database; those it has already are passed over."""
+def append(connection: Connection, events: Sequence[tuple[Event, Verdict, int, int]]) -> None:
+    """Add opens and clicks with verdict, reason and rules' version; those that are there already are passed over."""
     _insert_new(
         connection,
         tables.event,
@@ -106,8 +106,10 @@ def append(connection: Connection, events: Sequence[tuple[Event, Verdict]]) -> N
                 "prefix_hash": event.prefix_hash,
                 "flags": event.flags,
                 "verdict": int(verdict),
+                "reason": int(reason),
+                "rules": version,
             }
-            for event, verdict in events
+            for event, verdict, reason, version in events
         ],
     )
 
