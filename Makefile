@@ -1,8 +1,8 @@
-# make demo: see it work · make test: prove it · make check: lint, types, floors · make bench: measure it
+# make demo: see it work · make test: prove it · make check: lint, types, floors · make bench: measure it · make trust: break it
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench trust clean
 
 demo: .venv/.demo
 	$(BIN)/outreach demo
@@ -15,6 +15,9 @@ check: .venv/.check
 
 bench: .venv/.test
 	$(BIN)/python -m benchmarks
+
+trust: .venv/.test
+	$(BIN)/python -m tests.trust --write
 
 clean:
 	rm -rf .venv practice

@@ -1,7 +1,8 @@
 """Tools for testing a sender, published because trust is shown, not claimed.
 
 `FaultServer` is a real SMTP server that answers, delays or cuts as it is told, and remembers what it
-took. `oracle` compares that with what a ledger says, and names everybody who was lost, reached
+took. `Proxy` stands between and cuts a connection at any byte, or makes it slow; `failpoints` kill a worker at any
+of its steps. `oracle` compares what a server took with what a ledger says, and names everybody who was lost, reached
 unexpectedly, reached twice, or is in doubt.
 
     with FaultServer([Fault("DOT", reply="451 4.3.0 later", at=3)]) as server:
@@ -14,14 +15,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
+from typing import cast
 
 from outreach.practice.answers import Answer, Envelope, Manner, Receiver
 from outreach.practice.smtpd import SmtpServer
+from outreach.sending import failpoints
 
-__all__ = ["Envelope", "Fault", "FaultServer", "Manner", "Verdict", "oracle"]
+__all__ = ["Envelope", "Fault", "FaultServer", "Manner", "Proxy", "Verdict", "failpoints", "oracle"]
 
 THREAD_SECONDS = 10.0
 
@@ -140,6 +144,111 @@ class FaultServer:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(THREAD_SECONDS)
         self._loop.close()
+
+
+class Proxy:
+    """Stands between a client and 127.0.0.1:`target`: cuts the first connection after some bytes, or delays all.
+
+    `cut_after` counts the bytes that went towards the server; what is beyond never arrives, and both sides lose
+    the connection. `delay` is seconds in each direction: half a round trip. `with` runs it in a thread of its own.
+    """
+
+    def __init__(self, target: int, *, cut_after: int | None = None, delay: float = 0.0) -> None:
+        self._target, self._cut_after, self._delay = target, cut_after, delay
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
+        self._server: asyncio.Server | None = None
+        self.port = 0
+        self.cuts = 0
+
+    def __enter__(self) -> Proxy:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(THREAD_SECONDS)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(THREAD_SECONDS)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(THREAD_SECONDS)
+        self._loop.close()
+
+    async def _listen(self) -> None:
+        self._server = await self._loop.create_server(lambda: _Side(self), "127.0.0.1", 0, backlog=1024)
+        self.port = int(self._server.sockets[0].getsockname()[1])
+
+    async def _close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for task in asyncio.all_tasks(self._loop) - {asyncio.current_task(self._loop)}:
+            task.cancel()
+        await asyncio.sleep(0)
+
+    def allowed(self, data: bytes) -> tuple[bytes, bool]:
+        """What of this may pass towards the server, and whether the connection is cut behind it."""
+        if self._cut_after is None or self.cuts:
+            return data, False
+        passing = data[: self._cut_after]
+        self._cut_after -= len(passing)
+        self.cuts += len(passing) < len(data)
+        return passing, len(passing) < len(data)
+
+    def later(self, act: Callable[[], object]) -> None:
+        if self._delay:
+            self._loop.call_later(self._delay, act)
+        else:
+            act()
+
+
+class _Side(asyncio.Protocol):
+    """One side of a proxied connection; the client's side opens the server's."""
+
+    def __init__(self, proxy: Proxy, other: _Side | None = None) -> None:
+        self._proxy, self._other = proxy, other
+        self._is_client = other is None
+        self._transport: asyncio.Transport | None = None
+        self._early: list[bytes] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        if self._is_client:
+            asyncio.get_running_loop().create_task(self._join())
+        else:
+            assert self._other is not None
+            self._other._other = self
+            for data in self._other._early:
+                self._transport.write(data)
+
+    async def _join(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.create_connection(lambda: _Side(self._proxy, self), "127.0.0.1", self._proxy._target)
+        except OSError:
+            self.cut()
+
+    def data_received(self, data: bytes) -> None:
+        ends = False
+        if self._is_client:
+            data, ends = self._proxy.allowed(data)
+        self._proxy.later(partial(self._pass, data, ends))
+
+    def _pass(self, data: bytes, ends: bool) -> None:
+        if self._other is None:
+            self._early.append(data)
+        elif self._other._transport is not None:
+            self._other._transport.write(data)
+        if ends:
+            self.cut()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        if self._other is not None and self._other._transport is not None:
+            self._proxy.later(self._other._transport.close)
+
+    def cut(self) -> None:
+        """Close both sides; what was passed on still arrives."""
+        for side in (self, self._other):
+            if side is not None and side._transport is not None:
+                side._transport.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ from outreach.sending.ledger import Ledger
 from outreach.sending.pipeline import Pipeline
 from outreach.sending.retry import RetryPolicy
 from outreach.sending.transports import Transport
+from outreach.sending.transports.failover import Failover
+from outreach.sending.transports.lane import COMMAND_TIMEOUT, DOT_TIMEOUT
 from outreach.sending.transports.smtp import Relay, SmtpTransport
 from outreach.store import campaigns, claims
 from outreach.store.campaigns import Campaign, Status
@@ -56,6 +58,8 @@ class Orders:
     max_attempts: int
     patience: dt.timedelta
     """How long to wait for a retry to become due before leaving it to the next run."""
+    command_timeout: float = COMMAND_TIMEOUT
+    dot_timeout: float = DOT_TIMEOUT
     stalled_after: float = 90.0
     """Seconds of silence after which a worker is ended; longer than the store may keep one waiting."""
 
@@ -71,13 +75,27 @@ def run(orders: Orders, *, progress: Progress | None = None) -> Counter[State]:
             language: composer(CompiledMessage.from_document(document), campaign, orders)
             for language, document in documents.items()
         }
-        transport = SmtpTransport(Relay.parse(orders.relay_url, require_tls=orders.require_tls), hello=orders.domain)
+        transport = transport_for(orders)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(
                 _work(store, campaign, composers=composers, transport=transport, orders=orders, progress=progress)
             )
     finally:
         store.close()
+
+
+def transport_for(orders: Orders) -> Transport:
+    """The relay; with several addresses in `relay.url` the first that can be reached, tried in their order."""
+    relays = [
+        SmtpTransport(
+            Relay.parse(url, require_tls=orders.require_tls),
+            hello=orders.domain,
+            command_timeout=orders.command_timeout,
+            dot_timeout=orders.dot_timeout,
+        )
+        for url in orders.relay_url.split()
+    ]
+    return relays[0] if len(relays) == 1 else Failover(relays)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -166,11 +184,10 @@ async def _more_soon(store: Store, campaign_id: int, pipeline: Pipeline, *, pati
         if not pipeline.yielding:
             with store.read() as connection:
                 left = claims.remaining(connection, campaign_id)
-            due = _now() if left.unclaimed else left.next_due
-            if due is None or due > give_up:
-                return False
-            if due <= _now():
+            if left.unclaimed or (left.next_due is not None and left.next_due <= _now()):
                 return True
+            if left.next_due is None or left.next_due > give_up:
+                return False
         await asyncio.sleep(LOOK_EVERY)
     return False
 

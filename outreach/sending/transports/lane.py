@@ -157,6 +157,9 @@ class SmtpLane(asyncio.Protocol):
                 continue
             first, *others = self._lines
             self._lines = []
+            if first[:3] != line[:3]:  # one reply, one code (RFC 5321, section 4.2.1)
+                self._fall("the relay contradicts itself in one reply", out_of_step=True)
+                break
             text = b" ".join((line[:3], first[4:], *(other[4:] for other in others)))
             self._reply(" ".join(text.decode("utf-8", "replace").split()), last=start == len(data))
         self._buffer = data[start:]
