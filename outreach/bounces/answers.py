@@ -18,15 +18,18 @@ _AWAY_SUBJECT = re.compile(
     re.IGNORECASE,
 )
 _AWAY_TEXT = re.compile(
-    r"(?:i(?: am|'m|’m| will be| shall be)|is) (?:\w+ ){0,2}(?:away|out of (?:the )?office|on (?:vacation|holiday|leave)|"
+    r"(?:i(?: am|'m|’m| will be| shall be)|is) (?:\w+ ){0,2}(?:away|out of (?:the )?office|on (?:vacation|"
+    r"holiday|leave)|"
     r"on my (?:vacation|holiday))|returning to the office|upon my return|when i (?:return|get back|am back)",
     re.IGNORECASE,
 )
 _CHALLENGE = re.compile(
     r"(?:click|visit|reply|follow|go to|use).{0,80}(?:verify|confirm|prove|authenticate|release|approve).{0,60}"
     r"(?:you|sender|yourself|human|message|address|deliver)|challenge[- ]response|spamarrest|boxbe|"
-    r"(?:message|mail|e-?mail).{0,60}(?:waiting|held|pending|will not be delivered).{0,80}(?:verif|confirm|approv|authoriz)|"
-    r"prove (?:that )?you(?:'re| are) (?:a )?(?:human|person|not a)|sender (?:verification|confirmation) (?:is )?required",
+    r"(?:message|mail|e-?mail).{0,60}(?:waiting|held|pending|will not be delivered).{0,80}(?:verif|"
+    r"confirm|approv|authoriz)|"
+    r"prove (?:that )?you(?:'re| are) (?:a )?(?:human|person|not a)|sender (?:verification|"
+    r"confirmation) (?:is )?required",
     re.IGNORECASE | re.DOTALL,
 )
 _CHALLENGE_SUBJECT = re.compile(
@@ -40,9 +43,11 @@ def is_vacation(report: Report) -> bool:
     submitted = report.top.header("auto-submitted").lower()
     told = (
         submitted.startswith("auto-replied")
-        or bool(report.top.header("x-autoreply") or report.top.header("x-autorespond") or report.top.header("x-vacation"))
+        or bool(
+            report.top.header("x-autoreply") or report.top.header("x-autorespond") or report.top.header("x-vacation")
+        )
         or report.top.header("precedence").lower() in ("auto_reply", "auto-reply")
-        or report.top.header("x-auto-response-suppress") != "" and bool(_AWAY_SUBJECT.search(report.subject))
+        or (report.top.header("x-auto-response-suppress") != "" and bool(_AWAY_SUBJECT.search(report.subject)))
     )
     if told:
         return not report.by_a_server or bool(_AWAY_SUBJECT.search(report.subject))

@@ -15,14 +15,17 @@ from outreach.bounces.found import addresses
 from outreach.bounces.report import Report
 
 TYPE = "message/feedback-report"
-MULTIPLE = frozenset({"original-rcpt-to", "authentication-results", "reported-domain", "reported-uri", "removal-recipient"})
+MULTIPLE = frozenset(
+    {"original-rcpt-to", "authentication-results", "reported-domain", "reported-uri", "removal-recipient"}
+)
 
 _LINE = re.compile(r"^([A-Za-z][A-Za-z-]{1,40})\s*:\s*(.*)$")
 _SENTENCE = re.compile(
     r"this is an? (?:\w+ ){0,2}(?:abuse|complaint|spam|feedback) report|abuse report for an email|"
     r"(?:email|spam|abuse) (?:abuse |complaint )?(?:complaint|report) (?:for|from|about)|complaint about message from|"
     r"(?:user|recipient|customer)s? (?:has |have )?(?:reported|complained|marked|flagged).{0,60}(?:spam|junk|abuse)|"
-    r"this message was (?:reported|marked) as (?:spam|junk)|reported (?:the following|this) (?:e-?mail|message) as spam",
+    r"this message was (?:reported|marked) as (?:spam|junk)|reported (?:the following|this) (?:e-?mail|"
+    r"message) as spam",
     re.IGNORECASE,
 )
 _SUBJECT = re.compile(
@@ -30,8 +33,9 @@ _SUBJECT = re.compile(
     r"feedback[- ]loop|opt-?out (?:request )?(?:from|report)|abuse (?:complaint|report))",
     re.IGNORECASE,
 )
-_SENDER = re.compile(r"staff@hotmail|fbl@|feedback@|complaints?@|abuse-?(?:report|feedback)|feedbackloop|jmrp|scomp@aol",
-                     re.IGNORECASE)
+_SENDER = re.compile(
+    r"staff@hotmail|fbl@|feedback@|complaints?@|abuse-?(?:report|feedback)|feedbackloop|jmrp|scomp@aol", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)

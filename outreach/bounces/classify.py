@@ -82,7 +82,7 @@ _FAULTS = {
     Group.POLICY: Fault.POLICY,
     Group.CONTENT: Fault.CONTENT,
     Group.RATE: Fault.RATE,
-    Group.AUTHENTICATION: Fault.AUTHENTICATION,
+    Group.AUTHENTICATION: Fault.POLICY,  # our domain's SPF, DKIM or DMARC did not please them
     Group.NETWORK: Fault.SYSTEM,
     Group.SYSTEM: Fault.SYSTEM,
 }
@@ -188,7 +188,12 @@ def classify(text: str, *, status: str = "", code: str = "", verb: str = "", act
     reason = _by_text(line, provider) or _by_status(status) or _likely(line) or _by_code(code, verb)
     if reason is Reason.UNDEFINED and text.strip():
         reason = Reason.ON_HOLD  # there are words, and nobody has taught us what they mean
-    if reason is Reason.USER_UNKNOWN and verb in ("data", "dot") and ".1.1" not in line and "user unknown" in line:
+    if (
+        reason is Reason.USER_UNKNOWN
+        and verb in ("data", "dot")
+        and ".1.1" not in line
+        and ("user unknown" in line or "unknown user" in line)
+    ):
         # The recipient had been accepted: some carriers say "user unknown" when their user's filter refuses.
         reason = Reason.FILTERED
     if reason is Reason.HOST_UNKNOWN and _temporary(status=status, code=code, action=action):
@@ -201,6 +206,8 @@ def fault(reply: str, *, verb: str) -> Fault:
     enhanced = _ENHANCED.match(reply)
     judgement = classify(reply, status=enhanced[1] if enhanced else "", code=reply[:3], verb=verb)
     found = _FAULTS.get(judgement.group)
+    if judgement.reason in (Reason.CREDENTIALS, Reason.FAILED_STARTTLS):
+        return Fault.AUTHENTICATION
     if found is Fault.ADDRESS and verb == "mail":
         return Fault.POLICY  # no recipient was named yet: it can only be about us
     if found is not None:
@@ -243,7 +250,8 @@ def _severity(reason: Reason, *, status: str, code: str, action: str) -> Severit
         return Severity.UNDETERMINED
     temporary = _temporary(status=status, code=code, action=action)
     if reason in HARD:
-        return Severity.SOFT if temporary else Severity.HARD
+        # A server that said 450 until it gave up has said it for days; only one that still tries may come round.
+        return Severity.SOFT if action == "delayed" else Severity.HARD
     if reason is Reason.NOT_ACCEPT and not temporary:
         return Severity.HARD
     return Severity.SOFT

@@ -35,7 +35,7 @@ _STATUS = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})")
 _UNICODE_XTEXT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 
 
-_ACTIONS = {"failure": "failed", "fail": "failed", "error": "failed", "delay": "delayed"}
+_ACTIONS = {"failure": "failed", "fail": "failed", "error": "failed", "delay": "delayed", "deliverable": "delivered"}
 
 
 def recipients(text: str) -> list[Found]:
@@ -82,6 +82,8 @@ def _about_a_person(fields: dict[str, str]) -> bool:
 def _recipient(fields: dict[str, str]) -> Found:
     status = _STATUS.search(fields.get("status", ""))
     diagnostic = fields.get("diagnostic-code", "")
+    if not diagnostic and "(" in fields.get("status", ""):
+        diagnostic = fields["status"].partition("(")[2].rstrip(") ")  # RFC 3464 2.3.4: a comment may say more
     kind, separator, text = diagnostic.partition(";")
     if kind.strip().lower() == "x-unix":
         separator = ""  # a local program's words: the type is part of what they say

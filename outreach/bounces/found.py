@@ -55,7 +55,7 @@ def with_codes(found: Found) -> Found:
 
 def addresses(text: str) -> list[str]:
     """The addresses in a text, each once, in its order."""
-    return list(dict.fromkeys(each.strip(".'`") for each in ADDRESS.findall(text[:MAX_DIAGNOSTIC * 4])))
+    return list(dict.fromkeys(each.strip(".'`") for each in ADDRESS.findall(text[: MAX_DIAGNOSTIC * 4])))
 
 
 def _code(text: str) -> str:
@@ -77,7 +77,7 @@ def verb_in(text: str) -> str:
     match = _VERBS.search(text)
     if match is None:
         return ""
-    word = next(filter(None, match.groups())).lower().partition("_")[0].partition(" ")[0]
+    word = str(next(filter(None, match.groups()))).lower().partition("_")[0].partition(" ")[0]
     if word == "data" and "end of data" in match[0].lower():
         return "dot"
     return {"ehlo": "connect", "helo": "connect", "init": "connect", "initial": "connect"}.get(word, word)

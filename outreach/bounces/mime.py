@@ -63,7 +63,7 @@ class Part:
         value = self._raw("content-type")
         for key, quoted, bare in _PARAMETER.findall(value[:4000]):
             if key.lower() == name:
-                return quoted or bare
+                return str(quoted or bare)
         return ""
 
     def text(self) -> str:

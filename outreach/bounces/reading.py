@@ -15,7 +15,7 @@ from enum import StrEnum
 from outreach.bounces import answers, arf, dsn, readers
 from outreach.bounces.classify import Judgement, Severity, classify
 from outreach.bounces.found import Found, one_line, verb_in, with_codes
-from outreach.bounces.mime import parse, split
+from outreach.bounces.mime import Part, parse, split
 from outreach.bounces.readers import ses
 from outreach.bounces.reasons import Reason
 from outreach.bounces.report import Report, open_report
@@ -111,6 +111,21 @@ def read(raw: bytes) -> Reading:
     )
 
 
+def read_file(raw: bytes) -> Reading:
+    """Read a file that may be an mbox of several mails; their recipients together, under the first mail's kind."""
+    mails = (
+        [each for each in _MBOX.split(raw.replace(b"\r\n", b"\n")) if each.strip()] if raw[:5] == b"From " else [raw]
+    )
+    readings = [read(each) for each in mails[:MAX_RECIPIENTS]]
+    recipients = tuple(each for reading in readings for each in reading.recipients)
+    return (
+        replace(readings[0], recipients=recipients) if readings else Reading(Kind.UNREADABLE, why="the file is empty")
+    )
+
+
+_MBOX = re.compile(rb"(?:\A|\n\n)From [^\n]{1,200} \d\d:\d\d(?::\d\d)? [^\n]{0,40}\d{4}[^\n]{0,20}\n")
+
+
 def _read(report: Report) -> Reading:
     if notified := ses.read(report):
         recipients = tuple(_judged(with_codes(each), report) for each in notified[:MAX_RECIPIENTS])
@@ -169,7 +184,9 @@ def _judged(found: Found, report: Report, *, alone: bool = False) -> Recipient:
     if found.action == "complaint":
         return _plain(found.address, Reason.FEEDBACK, found.action)
     if not found.action:
-        found = replace(found, action="delayed" if _STILL_TRYING.search(f"{report.subject}\n{report.text}") else "failed")
+        found = replace(
+            found, action="delayed" if _STILL_TRYING.search(f"{report.subject}\n{report.text}") else "failed"
+        )
     if alone and not found.verb:
         found = replace(found, verb=verb_in(report.text))
     judgement = _judge(found)

@@ -111,9 +111,7 @@ _GROUPS = {
     **dict.fromkeys((Reason.RATE_LIMITED, Reason.TOO_MANY_CONNECTIONS, Reason.GREYLISTED), Group.RATE),
     **dict.fromkeys((Reason.AUTH_FAILURE, Reason.FAILED_STARTTLS, Reason.CREDENTIALS), Group.AUTHENTICATION),
     **dict.fromkeys((Reason.NETWORK_ERROR, Reason.EXPIRED), Group.NETWORK),
-    **dict.fromkeys(
-        (Reason.SYSTEM_ERROR, Reason.SYSTEM_FULL, Reason.MAILER_ERROR, Reason.SYNTAX_ERROR), Group.SYSTEM
-    ),
+    **dict.fromkeys((Reason.SYSTEM_ERROR, Reason.SYSTEM_FULL, Reason.MAILER_ERROR, Reason.SYNTAX_ERROR), Group.SYSTEM),
     **dict.fromkeys((Reason.UNDEFINED, Reason.ON_HOLD), Group.UNKNOWN),
     **dict.fromkeys((Reason.DELIVERED, Reason.FEEDBACK), Group.NONE),
 }

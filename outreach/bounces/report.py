@@ -50,9 +50,11 @@ _SUBJECT = re.compile(
     re.IGNORECASE,
 )
 _PHRASE = re.compile(
-    r"could(?: not|n't) be (?:delivered|sent|completed)|undeliverable|(?:unable|failed|wasn't able) to (?:deliver|send)|"
+    r"could(?: not|n't) be (?:delivered|sent|completed)|undeliverable|(?:unable|failed|"
+    r"wasn't able) to (?:deliver|send)|"
     r"delivery (?:to|of).{0,80}(?:failed|delayed|unsuccess)|permanent (?:fatal )?errors?|permanent failure|"
-    r"not (?:been )?(?:delivered|deliverable)|did not reach|cannot (?:be )?deliver|mailbox (?:is )?(?:full|unavailable)|"
+    r"not (?:been )?(?:delivered|deliverable)|did not reach|cannot (?:be )?deliver|"
+    r"mailbox (?:is )?(?:full|unavailable)|"
     r"user unknown|unknown user|no such user|transcript of session|rejected by|failed address|address(?:es)? failed|"
     r"undelivered|returned (?:mail|message)|delivery (?:failure|failed|error)|does not exist|over quota|"
     r"error (?:occurred )?(?:while|delivering|sending)|unbekannt|nicht zugestellt|non.{0,20}consegn|inconnu",

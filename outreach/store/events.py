@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Table, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from outreach.events import Event, Kind
-from outreach.store import tables
+from outreach.store import bounces, tables
 from outreach.store.dialects import from_ms
 from outreach.store.suppressions import Reason, suppress
 
@@ -141,6 +141,8 @@ def bind(connection: Connection, event: Event) -> bool:
         _unsubscribe(connection, event)
     elif event.kind is Kind.COMPLAINT:
         _complain(connection, event, address)
+    elif event.kind is Kind.BOUNCE:
+        bounces.take_effect(connection, event, address, _detail(event))
     elif event.kind is Kind.UNDO:
         undo(connection, campaign_id=event.campaign_id, subscriber_id=event.subscriber_id, at=from_ms(event.at_ms))
     return True

@@ -1,7 +1,7 @@
 """Screen names without a domain, as AOL wrote them: the domain is the server's own.
 
-    Your mail to the following recipients could not be delivered …:
-        ada
+Your mail to the following recipients could not be delivered …:
+    ada
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import re
 from outreach.bounces.found import Found, addresses, one_line
 from outreach.bounces.report import Report
 
-_LIST = re.compile(r"following recipients?[^:]{0,160}:?[^\n]{0,120}:\s*\n((?:[ \t]+[\w.+-]{2,64}[ \t]*(?:\n|$))+)", re.IGNORECASE)
+_LIST = re.compile(
+    r"following recipients?[^:]{0,160}:?[^\n]{0,120}:\s*\n((?:[ \t]+[\w.+-]{2,64}[ \t]*(?:\n|$))+)", re.IGNORECASE
+)
 
 
 def read(report: Report) -> list[Found]:

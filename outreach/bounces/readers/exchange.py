@@ -1,9 +1,9 @@
 """Exchange and its relatives, which tell the trouble in prose and the address in another line.
 
-    Your message … did not reach the following recipient(s):
+Your message … did not reach the following recipient(s):
 
-    ada@example.com on Thu, 29 Apr 2007 16:51:51 -0500
-        The recipient name is not recognized
+ada@example.com on Thu, 29 Apr 2007 16:51:51 -0500
+    The recipient name is not recognized
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """An address at the beginning of a line, and what happened to it after: Postfix, qmail, Exim and most others.
 
-    <ada@example.com>: host mx.example.com said: 550 5.1.1 User unknown        (Postfix)
+<ada@example.com>: host mx.example.com said: 550 5.1.1 User unknown        (Postfix)
 
-    <ada@example.com>:                                                         (qmail)
-    192.0.2.1 does not like recipient.
+<ada@example.com>:                                                         (qmail)
+192.0.2.1 does not like recipient.
 
-      ada@example.com                                                          (Exim)
-        unrouteable mail domain "example.com"
+  ada@example.com                                                          (Exim)
+    unrouteable mail domain "example.com"
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ _BEGINS = re.compile(
     rf"(?:\"?[^\"<>\n:@]{{0,60}}\"?\s*)?"
     rf"[<\"'\[]{{0,2}}(?P<address>{_AT})[>\"'\]]{{0,2}}"
     rf"(?:<mailto:[^>\n]{{1,200}}>)?"
-    rf"(?P<rest>\s*$|\s*[:;,(\[.\-–…]+.*$|\s+(?:on \w{{3}}, .*|[\[(#]?\d{{3}}\b.*|invalid.*|unknown.*|not .*|no such.*|is .*|"
+    rf"(?P<rest>\s*$|\s*[:;,(\[.\-–…]+.*$|\s+(?:on \w{{3}}, .*|[\[(#]?\d{{3}}\b.*|invalid.*|unknown.*|"
+    rf"not .*|no such.*|is .*|"
     rf"does .*|mailbox.*|user .*|address.*|has .*|was .*|could.*|ERROR.*|failed.*|error.*|reason.*))",
     re.IGNORECASE,
 )
 _ENDS = re.compile(
-    r"^(?:-{3,}|={3,}|_{3,}|\*{5,})|^(?:if (?:you|your)|please|for (?:further|more|assistance)|the (?:following )?original "
+    r"^(?:-{3,}|={3,}|_{3,}|\*{5,})|^(?:if (?:you|your)|please|for (?:further|more|assistance)|"
+    r"the (?:following )?original "
     r"message|your message (?:subject|header)|this is the|message (?:details|headers?)|original message|subject:|sent:|"
     r"you can|no further action|reporting-mta|content-|thank you|contact|should you|the attachment contains)\b",
     re.IGNORECASE,
@@ -52,7 +54,7 @@ def read(report: Report) -> list[Found]:
                 current.append(line)
             continue
         match = _BEGINS.match(line[:600])
-        if match and not _ours(match["address"]):
+        if match and not _ours(match["address"]) and not _FOREIGN.match(match["rest"]):
             key = match["address"].strip("'\"").lower()
             if key in found and current is found[key]:
                 current.append(line)
@@ -65,7 +67,9 @@ def read(report: Report) -> list[Found]:
                 current = None
             else:
                 current.append(line)
-    return [Found(address=name, text=one_line("\n".join(found[name])).lstrip(" :,.-")) for name in _meant(found, report)]
+    return [
+        Found(address=name, text=one_line("\n".join(found[name])).lstrip(" :,.-")) for name in _meant(found, report)
+    ]
 
 
 def _meant(found: dict[str, list[str]], report: Report) -> list[str]:
@@ -77,7 +81,11 @@ def _meant(found: dict[str, list[str]], report: Report) -> list[str]:
     return [name for name in found if name not in own] or list(found)
 
 
+_FOREIGN = re.compile(r"\s*[^\x00-\x7f]")
+"""Words of another script right behind an address: somebody to write to, in a sentence."""
+
+
 def _ours(address: str) -> bool:
     """The report's own parties, who are named in it without being the trouble."""
     local = address.partition("@")[0].lower()
-    return local in ("postmaster", "mailer-daemon", "mail-daemon", "abuse", "helpdesk")
+    return ".." in local or local in ("postmaster", "mailer-daemon", "mail-daemon", "abuse", "helpdesk")

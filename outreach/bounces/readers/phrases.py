@@ -1,6 +1,6 @@
 """Reports that are one sentence about one address.
 
-    The address to which your message was addressed, ada@example.com, did not exactly match …
+The address to which your message was addressed, ada@example.com, did not exactly match …
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ _SENTENCES = re.compile(
     rf"[\s:,<\"'(-]{{1,8}}(?P<address>{ADDRESS.pattern})",
     re.IGNORECASE,
 )
+_LISTED = re.compile(rf"^\s*<{ADDRESS.pattern}>:?\s*$", re.MULTILINE)
 
 
 def read(report: Report) -> list[Found]:
     """The address of the sentence, with the whole report for its words."""
+    if _LISTED.search(report.text):
+        return []
     named = list(dict.fromkeys(match["address"].lower() for match in _SENTENCES.finditer(report.text[:8000])))
     return [Found(address=each, text=one_line(report.text)) for each in named] if len(named) == 1 else []

@@ -1,14 +1,14 @@
 """Sendmail's transcript, which many others borrowed.
 
-       ----- The following addresses had permanent fatal errors -----
-    <ada@example.com>
-        (reason: 550 5.1.1 <ada@example.com>... User unknown)
+   ----- The following addresses had permanent fatal errors -----
+<ada@example.com>
+    (reason: 550 5.1.1 <ada@example.com>... User unknown)
 
-       ----- Transcript of session follows -----
-    ... while talking to mx.example.com.:
-    >>> RCPT To:<ada@example.com>
-    <<< 550 5.1.1 <ada@example.com>... User unknown
-    550 <ada@example.com>... User unknown
+   ----- Transcript of session follows -----
+... while talking to mx.example.com.:
+>>> RCPT To:<ada@example.com>
+<<< 550 5.1.1 <ada@example.com>... User unknown
+550 <ada@example.com>... User unknown
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ import re
 from outreach.bounces.found import ADDRESS, Found, addresses, one_line
 from outreach.bounces.report import Report
 
-_HEADS = re.compile(
-    r"^[ \t-]{2,20}(?:The )?following addresses? (?:had|has).{0,60}$", re.IGNORECASE | re.MULTILINE
-)
+_HEADS = re.compile(r"^[ \t-]{2,20}(?:The )?following addresses? (?:had|has).{0,60}$", re.IGNORECASE | re.MULTILINE)
 _TRANSCRIPT = re.compile(r"^[ \t-]*Transcript of (?:the )?session.{0,30}$", re.IGNORECASE | re.MULTILINE)
 _ADDRESS_LINE = re.compile(rf"^[ \t\"|]*[<\"]?(?P<address>{ADDRESS.pattern})[>\"]?(?P<rest>.*)$")
 _RCPT = re.compile(rf">>> ?RCPT TO: ?<?(?P<address>{ADDRESS.pattern})>?", re.IGNORECASE)

@@ -1,6 +1,6 @@
 """Amazon SES's notifications, which SNS can send by mail: one JSON document in a plain text.
 
-    {"notificationType": "Bounce", "bounce": {"bouncedRecipients": [{"emailAddress": "ada@example.com", …}]}}
+{"notificationType": "Bounce", "bounce": {"bouncedRecipients": [{"emailAddress": "ada@example.com", …}]}}
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _KINDS = {
 def read(report: Report) -> list[Found]:
     """Its recipients; `action` is "complaint" for people who pressed "spam"."""
     text = report.whole.lstrip()
-    if not text.startswith("{") or "otificationType" not in text[:40000] and "ventType" not in text[:40000]:
+    if not text.startswith("{") or ("otificationType" not in text[:40000] and "ventType" not in text[:40000]):
         return []
     if text.count("{") > 5000 or text.count("[") > 5000:
         return []

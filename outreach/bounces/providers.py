@@ -1,0 +1,40 @@
+"""Who receives: the provider behind an address, as far as its name or the reporting host says.
+
+Custom domains at Google or Microsoft show their provider only in the host that answered.
+"""
+
+from __future__ import annotations
+
+from outreach.bounces.classify import PROVIDERS
+
+_DOMAINS = {
+    "google": ("gmail.com", "googlemail.com"),
+    "microsoft": ("outlook.com", "hotmail.com", "live.com", "msn.com", "hotmail.co.uk", "hotmail.fr", "outlook.de"),
+    "yahoo": (
+        "yahoo.com",
+        "ymail.com",
+        "rocketmail.com",
+        "aol.com",
+        "yahoo.co.uk",
+        "yahoo.fr",
+        "yahoo.de",
+        "verizon.net",
+    ),
+    "apple": ("icloud.com", "me.com", "mac.com"),
+    "comcast": ("comcast.net", "xfinity.com"),
+    "orange": ("orange.fr", "wanadoo.fr", "laposte.net"),
+    "gmx": ("gmx.net", "gmx.de", "gmx.com", "web.de", "mail.com"),
+}
+_BY_DOMAIN = {domain: name for name, domains in _DOMAINS.items() for domain in domains}
+
+
+def provider(address: str, *, remote: str = "", text: str = "") -> str:
+    """A provider's name, or the address's own domain where it keeps its mail itself."""
+    domain = address.rpartition("@")[2].lower()
+    if known := _BY_DOMAIN.get(domain):
+        return known
+    for told in (remote.lower(), text.lower()[:500]):
+        for name, pattern in PROVIDERS.items():
+            if told and pattern.search(told):
+                return name
+    return domain or "unknown"
