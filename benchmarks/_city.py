@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import insert, select
 
 from outreach.rendering import dkim
+from outreach.rendering.layouts import read_layout
 from outreach.rendering.message import CompiledMessage, Mailbox, Source, compile_message
 from outreach.sending.workers import Orders
 from outreach.store import campaigns, deliveries, migrations, tables
@@ -236,13 +237,12 @@ def _template() -> Path:
 
 
 def _compiled(body: str) -> CompiledMessage:
-    layout = Path(__file__).parents[1] / "templates" / "notice" / "layout.mjml"
     return compile_message(
         Source(
             subject="Street sweeping, {{ first_name }}",
             body=body,
             sender=Mailbox("Public Works", f"works@{DOMAIN}"),
-            layout=layout.read_text("utf-8"),
+            layout=read_layout("notice"),
             organisation="City of Testing",
             postal_address="1 Main Street",
             topic="Street sweeping",

@@ -22,7 +22,7 @@ def orders_for(campaign: Campaign, settings: Settings, *, token_keys: Path, pati
         tracking_url=str(campaign.plan["tracking_url"]),
         domain=str(campaign.plan["domain"]),
         token_keys=token_keys,
-        dkim_key=settings.path("mail.dkim_key"),
+        dkim_key=settings.path("mail.dkim_key") if settings.text("mail.dkim_key") else None,
         dkim_selector=settings.text("mail.dkim_selector"),
         unsubscribe_mailbox=settings.text("mail.unsubscribe_mailbox"),
         retry_first=dt.timedelta(seconds=settings.number("policy.retry_seconds")),

@@ -51,7 +51,8 @@ class Orders:
     tracking_url: str
     domain: str
     token_keys: Path
-    dkim_key: Path
+    dkim_key: Path | None
+    """None: the relay signs."""
     dkim_selector: str
     unsubscribe_mailbox: str
     retry_first: dt.timedelta
@@ -119,10 +120,15 @@ def composer(compiled: CompiledMessage, campaign: Campaign, orders: Orders) -> C
         list_id=str(plan["list_id"]),
         feedback_id=str(plan["feedback_id"]),
         unsubscribe_mailbox=orders.unsubscribe_mailbox or None,
-        signer=dkim.load(
-            _read_key(orders.dkim_key), domain=orders.domain, selector=orders.dkim_selector, place=str(orders.dkim_key)
-        ),
+        signer=_signer(orders),
     )
+
+
+def _signer(orders: Orders) -> dkim.Signer | None:
+    if orders.dkim_key is None:
+        return None
+    pem, place = _read_key(orders.dkim_key), str(orders.dkim_key)
+    return dkim.load(pem, domain=orders.domain, selector=orders.dkim_selector, place=place)
 
 
 def _read_key(path: Path) -> bytes:

@@ -13,6 +13,7 @@ from sqlalchemy import insert, select
 
 from outreach.rendering import dkim
 from outreach.rendering.compose import Composer
+from outreach.rendering.layouts import read_layout
 from outreach.rendering.message import CompiledMessage, Mailbox, Source, compile_message
 from outreach.sending.breaker import Breaker
 from outreach.sending.ledger import Ledger
@@ -33,13 +34,12 @@ TOPIC = 1
 
 @pytest.fixture(scope="session")
 def compiled() -> CompiledMessage:
-    layout = Path(__file__).parents[2] / "templates" / "notice" / "layout.mjml"
     return compile_message(
         Source(
             subject="Street sweeping, {{ first_name }}",
             body="Hello {{ first_name }},\n\n[your street](https://city.example/sweeping)",
             sender=Mailbox("Public Works", "works@city.example"),
-            layout=layout.read_text("utf-8"),
+            layout=read_layout("notice"),
             organisation="City of Testing",
             postal_address="1 Main Street",
             topic="Street sweeping",

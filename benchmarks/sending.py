@@ -1,0 +1,289 @@
+"""Sending end to end, beside smtp-source, nodemailer and aiosmtplib with dkimpy, on the same sink in the same run.
+
+What is measured of us is everything: recipients from SQLite, suppression and consent looked at, 31 KB composed with
+ten links, signed with RSA-2048, journal on, handed over, outcomes in SQLite. smtp-source sends one constant message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from email.message import EmailMessage
+from email.policy import SMTP
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from benchmarks import _city as cities
+from outreach.sending import supervisor, workers
+from outreach.sending.journal import Journal
+from outreach.sending.ledger import Ledger
+from outreach.sending.outcomes import Verb
+from outreach.sending.pipeline import _recipient
+from outreach.store.claims import Claimed
+from outreach.store.deliveries import State
+from outreach.testing import Proxy
+
+HERE = Path(__file__).parent
+PORT, CHEAP = 26250, 26260
+LANES = 20
+ROUNDS = 3
+
+
+def main() -> None:
+    full = "--full" in sys.argv
+    people, peer = (100_000, 6_000) if full else (20_000, 1_000)
+    with tempfile.TemporaryDirectory(prefix="outreach-bench-") as folder:
+        place = Path(folder)
+        (place / "dkim.pem").write_bytes(cities.key())
+        with _smtp_sink():
+            rates = _beside_peers(place, people, peer)
+        if shutil.which("cc"):
+            with _cheap_sink(place):
+                _cheap(place, people)
+        _far_away(place)
+        _steps(place)
+        _memory(place, (2_000, 20_000) if not full else (10_000, 100_000))
+    assert rates
+
+
+def _beside_peers(place: Path, people: int, peer: int) -> dict[str, float]:
+    """Everybody against one smtp-sink, in turns, so that a loaded machine is loaded for all."""
+    racers: dict[str, tuple[int, Callable[[int], float]]] = {
+        "smtp-source -d -s 10 (C, constant, unsigned)": (people, _smtp_source),
+        "Outreach, unsigned, 2 workers": (people, lambda count: _ours(place, count, signed=False)),
+        "Outreach, signed, 2 workers": (people, lambda count: _ours(place, count, signed=True)),
+        "nodemailer, pool, DKIM, 2 processes": (peer, lambda count: _nodemailer(place, count)),
+        "aiosmtplib, email.message, dkimpy, 2 processes": (peer // 4, lambda count: _aiosmtplib(place, count)),
+    }
+    found: dict[str, list[float]] = {name: [] for name in racers}
+    for _ in range(ROUNDS):
+        for name, (count, race) in racers.items():
+            found[name].append(race(count))
+    rates = {name: statistics.median(values) for name, values in found.items()}
+    limit = next(iter(rates.values()))
+    print("| against Postfix's smtp-sink, 31 KB | messages/s | of smtp-source |\n|---|---|---|")
+    for name, rate in rates.items():
+        print(f"| {name} | {rate:,.0f} | {rate / limit:.2f} |" if rate else f"| {name} | not installed | |")
+    signed = rates["Outreach, signed, 2 workers"]
+    for name in list(rates)[3:]:
+        if rates[name]:
+            print(f"\nsigned, Outreach is {signed / rates[name]:.1f} times {name}")
+    print(flush=True)
+    return rates
+
+
+def _cheap(place: Path, people: int) -> None:
+    """A sink that costs next to nothing shows the client alone."""
+    source = _smtp_source(people, port=CHEAP)
+    unsigned = _ours(place, people, signed=False, port=CHEAP)
+    signed = _ours(place, people, signed=True, port=CHEAP)
+    print("| against a sink that costs next to nothing | messages/s | of smtp-source |\n|---|---|---|")
+    for name, rate in {"smtp-source": source, "Outreach, unsigned": unsigned, "Outreach, signed": signed}.items():
+        print(f"| {name} | {rate:,.0f} | {rate / source:.2f} |")
+    print(flush=True)
+
+
+def _far_away(place: Path) -> None:
+    """20 ms round trip, 5 connections: what pipelining is for."""
+    with _smtp_sink(), Proxy(PORT, delay=0.010) as proxy:
+        ours = _ours(place, 1_000, signed=False, port=proxy.port, count=1, lanes=5)
+        theirs = asyncio.run(_plain_aiosmtplib(300, proxy.port, connections=5))
+    print("| 20 ms round trip, 5 connections | messages/s |\n|---|---|")
+    print(
+        f"| Outreach | {ours:,.0f} |\n| aiosmtplib | {theirs:,.0f} |\n\n{ours / theirs:.1f} times aiosmtplib\n",
+        flush=True,
+    )
+
+
+def _steps(place: Path) -> None:
+    """What each step of the chain costs, in CPU time of one process."""
+    people = 2_000
+    city = cities.build(place / "steps", people, port=1, compiled=cities.big_message())
+    store, campaign = city.open(), city.campaign()
+    unsigned = workers.composer(cities.big_message(), campaign, replace(city.orders, dkim_key=None))
+    signing = workers.composer(cities.big_message(), campaign, city.orders)
+    costs: dict[str, float] = {}
+
+    def timed(name: str, act: Callable[[], object]) -> None:
+        begun = time.process_time()
+        act()
+        costs[name] = (time.process_time() - begun) / people * 1e6
+
+    with Ledger(store, campaign.id, folder=city.orders.journal_folder, clock=workers._now) as ledger:
+        claimed: list[Claimed] = []
+
+        def claim() -> None:
+            while batch := ledger.claim(16):
+                claimed.extend(batch)
+
+        timed("claim, with suppression and consent", claim)
+        recipients = [_recipient(each) for each in claimed]
+        now = workers._now()
+        for start in range(0, 400, 16):  # warm, as after the first second of a send
+            unsigned.compose_many(recipients[start : start + 16], now=now)
+        timed("compose", lambda: [unsigned.compose_many(recipients[n : n + 16], now=now) for n in range(0, people, 16)])
+        timed("sign", lambda: [signing.compose_many(recipients[n : n + 16], now=now) for n in range(0, people, 16)])
+        costs["sign"] -= costs["compose"]
+        journal = Journal(place / "steps.journal")
+
+        def write() -> None:
+            for each in claimed:
+                journal.sending(1, each.subscriber_id)
+                journal.answered(1, each.subscriber_id, Verb.DOT, "250 2.0.0 Ok")
+
+        timed("journal", write)
+
+        def settle() -> None:
+            for each in claimed:
+                ledger.settle(each, State.ACCEPTED, "250 2.0.0 Ok")
+                if ledger.unwritten >= 200:
+                    ledger.flush()
+            ledger.flush()
+
+        timed("write down", settle)
+    store.close()
+    print("| step | CPU µs for each message |\n|---|---|")
+    for name, cost in costs.items():
+        print(f"| {name} | {cost:,.0f} |")
+    print(f"| all but the connection | {sum(costs.values()):,.0f} |\n", flush=True)
+
+
+def _memory(place: Path, sizes: tuple[int, int]) -> None:
+    print("| people | worker's largest memory, MB |\n|---|---|")
+    with _smtp_sink():
+        for people in sizes:
+            city = _city(place, people, signed=False, port=PORT)
+            ours, theirs = get_context("spawn").Pipe()
+            child = get_context("spawn").Process(target=_measured, args=(city.orders, theirs))
+            child.start()
+            print(f"| {people:,} | {ours.recv():.0f} |", flush=True)
+            child.join()
+
+
+def _measured(orders: workers.Orders, channel: Any) -> None:
+    workers.run(orders)
+    channel.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def _city(place: Path, people: int, *, signed: bool, port: int, lanes: int = LANES) -> cities.City:
+    folder = Path(tempfile.mkdtemp(dir=place))
+    city = cities.build(folder, people, port=port, compiled=cities.big_message(), lanes=lanes)
+    return city if signed else cities.City(folder, replace(city.orders, dkim_key=None))
+
+
+def _ours(place: Path, people: int, *, signed: bool, port: int = PORT, count: int = 2, lanes: int = LANES) -> float:
+    city = _city(place, people, signed=signed, port=port, lanes=lanes)
+    begun = time.monotonic()
+    tally = supervisor.send(city.orders, count=count)
+    took = time.monotonic() - begun
+    assert tally[State.ACCEPTED] == people, tally
+    shutil.rmtree(city.folder)
+    return people / took
+
+
+def _smtp_source(count: int, *, port: int = PORT) -> float:
+    program = shutil.which("smtp-source", path="/usr/sbin:/usr/libexec/postfix:/usr/lib/postfix/sbin")
+    if program is None:
+        return 0.0
+    command = [program, "-d", "-s", "10", "-m", str(count), "-l", "31000", f"127.0.0.1:{port}"]
+    begun = time.monotonic()
+    subprocess.run(command, check=True)
+    return count / (time.monotonic() - begun)
+
+
+def _nodemailer(place: Path, count: int) -> float:
+    home = Path(os.environ.get("OUTREACH_NODEMAILER", place / "node"))
+    if not (home / "node_modules" / "nodemailer").is_dir():
+        home.mkdir(parents=True, exist_ok=True)
+        npm = shutil.which("npm")
+        if npm is None or subprocess.run([npm, "install", "--silent", "nodemailer"], cwd=home).returncode:
+            return 0.0
+    command = ["node", str(HERE / "_nodemailer.js"), str(PORT), str(count // 2), str(place / "dkim.pem")]
+    begun = time.monotonic()
+    crew = [subprocess.Popen(command, cwd=home) for _ in range(2)]
+    assert [each.wait() for each in crew] == [0, 0]
+    return count / (time.monotonic() - begun)
+
+
+def _aiosmtplib(place: Path, count: int) -> float:
+    context = get_context("spawn")
+    begun = time.monotonic()
+    crew = [context.Process(target=_dkimpy_worker, args=(count // 2, str(place / "dkim.pem"))) for _ in range(2)]
+    for each in crew:
+        each.start()
+    for each in crew:
+        each.join()
+    return count / (time.monotonic() - begun)
+
+
+def _dkimpy_worker(count: int, key: str) -> None:
+    pem = Path(key).read_bytes()
+    asyncio.run(_plain_aiosmtplib(count, PORT, connections=10, pem=pem))
+
+
+async def _plain_aiosmtplib(count: int, port: int, *, connections: int, pem: bytes | None = None) -> float:
+    """What one would write first: email.message for each person, dkimpy, one aiosmtplib connection for each task."""
+    import aiosmtplib
+    import dkim
+
+    numbers = iter(range(count))
+    html = "<p>Crews will sweep the streets on the second and fourth Monday of the month. " * 300
+
+    async def work() -> None:
+        client = aiosmtplib.SMTP(hostname="127.0.0.1", port=port, start_tls=False)
+        await client.connect()
+        for number in numbers:
+            message = EmailMessage(policy=SMTP)
+            message["From"], message["To"] = "works@city.example", f"resident{number}@mail.example"
+            message["Subject"] = f"Street sweeping, resident {number}"
+            message.set_content("Crews will sweep the streets. " * 75)
+            message.add_alternative(html, subtype="html")
+            data = message.as_bytes()
+            if pem is not None:
+                data = dkim.sign(data, b"s1", b"city.example", pem) + data
+            await client.sendmail("works@city.example", [f"resident{number}@mail.example"], data)
+        await client.quit()
+
+    begun = time.monotonic()
+    await asyncio.gather(*(work() for _ in range(connections)))
+    return count / (time.monotonic() - begun)
+
+
+@contextmanager
+def _smtp_sink() -> Iterator[None]:
+    program = shutil.which("smtp-sink", path="/usr/sbin:/usr/libexec/postfix:/usr/lib/postfix/sbin")
+    if program is None:
+        sys.exit("this benchmark needs Postfix's smtp-sink and smtp-source (Debian: apt install postfix)")
+    user = ["-u", "root"] if os.geteuid() == 0 else []
+    with _running([program, *user, f"127.0.0.1:{PORT}", "1000"]):
+        yield
+
+
+@contextmanager
+def _cheap_sink(place: Path) -> Iterator[None]:
+    program = str(place / "sink")
+    subprocess.run(["cc", "-O2", "-o", program, str(HERE / "_sink.c")], check=True)
+    with _running([program, str(CHEAP)]), _running([program, str(CHEAP)]):
+        yield
+
+
+@contextmanager
+def _running(command: list[str]) -> Iterator[None]:
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    time.sleep(0.3)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
