@@ -12,15 +12,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, case, literal, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, case, literal, or_, select, update
 
+from outreach.store.bulk import given
 from outreach.store.checkpoints import insert, later, locked_generation, move, positions
 from outreach.store.database import Store
 from outreach.store.deliveries import State
 from outreach.store.tables import campaign, delivery, engagement, profile
 
-DEPARTMENT, TOPIC = 1, 2
-"""The values of engagement.scope_kind."""
+DEPARTMENT, TOPIC, CAMPAIGN = 1, 2, 3
+"""The values of engagement.scope_kind. Of one campaign only opens and clicks are kept: `delivery` has the rest."""
 ScopeKey = tuple[int, int]
 """engagement.scope_kind and engagement.scope_id."""
 EVERYTHING: ScopeKey = (0, 0)
@@ -111,46 +112,48 @@ def _receive_in_scope(connection: Connection, received: ColumnElement[bool], sco
     )
 
 
-def recount_unopened(connection: Connection, openers: Mapping[ScopeKey, set[int]]) -> None:
-    """Set `unopened` right for people who have just opened something, in each scope that they did it in.
+def recount_unopened(connection: Connection, late: Mapping[tuple[ScopeKey, int], dt.datetime]) -> None:
+    """Set `unopened` right for people who opened something after a younger message of that scope was counted.
 
-    Nearly always it is 0: they opened after the last message. An event that arrives late, when the next campaign has
-    been counted already, is looked up message by message.
+    `late` has each one's last open. Their messages since then are looked up one by one.
     """
-    late: dict[tuple[ScopeKey, int], dt.datetime] = {}
-    for scope, people in openers.items():
-        table, here = _rows_of(scope)
-        theirs = and_(here, table.c.subscriber_id.in_(people), table.c.unopened > 0)
-        connection.execute(update(table).where(theirs, table.c.last_sent_at <= table.c.last_open_at).values(unopened=0))
-        rows = connection.execute(select(table.c.subscriber_id, table.c.last_open_at).where(theirs))
-        late |= {(scope, person): opened for person, opened in rows}
     if not late:
         return
-    received = _received_by(connection, {person for _, person in late})
-    for (scope, person), opened in late.items():
-        count = sum(at > opened and scope in scopes for scopes, at in received[person])
-        table, here = _rows_of(scope)
-        connection.execute(update(table).where(here, table.c.subscriber_id == person).values(unopened=count))
+    received = _received_by(connection, {person for _, person in late}, since=min(late.values()))
+    rows = [
+        (*scope, person, sum(at > opened and scope in scopes for scopes, at in received[person]))
+        for (scope, person), opened in sorted(late.items())
+    ]
+    new = given(connection, ("scope_kind", "scope_id", "person", "unopened"), rows)
+    connection.execute(
+        update(profile)
+        .where(profile.c.subscriber_id == new.c.person, new.c.scope_kind == 0)
+        .values(unopened=new.c.unopened)
+    )
+    connection.execute(
+        update(engagement)
+        .where(
+            engagement.c.scope_kind == new.c.scope_kind,
+            engagement.c.scope_id == new.c.scope_id,
+            engagement.c.subscriber_id == new.c.person,
+        )
+        .values(unopened=new.c.unopened)
+    )
 
 
-def _rows_of(scope: ScopeKey) -> tuple[Table, ColumnElement[bool]]:
-    if scope == EVERYTHING:
-        return profile, true()
-    kind, number = scope
-    return engagement, and_(engagement.c.scope_kind == kind, engagement.c.scope_id == number)
-
-
-def _received_by(connection: Connection, people: set[int]) -> dict[int, list[tuple[set[ScopeKey], dt.datetime]]]:
-    """What each of these people received, of what is counted already: in which scopes, and when."""
+def _received_by(
+    connection: Connection, people: set[int], *, since: dt.datetime
+) -> dict[int, list[tuple[set[ScopeKey], dt.datetime]]]:
+    """What each of these people received since then, of what is counted already: in which scopes, and when."""
     counted = positions(connection, RECEIVED)
+    recent = connection.execute(select(campaign.c.id).where(campaign.c.finished_at >= since)).scalars()
+    numbers = [number for number in recent if str(number) in counted]
+    wanted = given(connection, ("campaign", "person"), [(number, person) for number in numbers for person in people])
     rows = connection.execute(
         select(delivery.c.subscriber_id, campaign.c.id, campaign.c.department_id, campaign.c.topic_id, delivery.c.at)
+        .join(wanted, and_(wanted.c.campaign == delivery.c.campaign_id, wanted.c.person == delivery.c.subscriber_id))
         .join(campaign, campaign.c.id == delivery.c.campaign_id)
-        .where(
-            campaign.c.id.in_([int(number) for number in counted]),
-            delivery.c.subscriber_id.in_(people),
-            delivery.c.state == State.ACCEPTED.value,
-        )
+        .where(delivery.c.state == State.ACCEPTED.value)
     )
     received: dict[int, list[tuple[set[ScopeKey], dt.datetime]]] = defaultdict(list)
     for person, campaign_id, department_id, topic_id, at in rows:

@@ -139,7 +139,12 @@ def test_a_campaign_opened_twice_is_one_open_and_two_links_are_two_clicks(store:
     ada = (1, 1, 2, 0, hours(0), hours(2), hours(3))
     nothing = (0, 0, 0, 0, None, None, None)
     assert people == {ADA: ada, LIN: nothing, TOMAS: nothing}
-    assert scoped == {(receipts.DEPARTMENT, WORKS, ADA): ada, (receipts.TOPIC, PARKING, ADA): ada}
+    of_campaign = (0, 1, 2, 0, None, hours(2), hours(3))
+    assert scoped == {
+        (receipts.DEPARTMENT, WORKS, ADA): ada,
+        (receipts.TOPIC, PARKING, ADA): ada,
+        (receipts.CAMPAIGN, 1, ADA): of_campaign,
+    }
 
 
 def test_a_campaign_read_again_on_another_day_is_on_both_days_of_the_citys_calendar(store: Store) -> None:
@@ -201,8 +206,8 @@ def test_a_batch_read_before_another_folder_wrote_is_thrown_away(store: Store, m
 
     read = module._read
 
-    def slow_read(*arguments: object) -> object:
-        found = read(*arguments)  # type: ignore[arg-type]  # the same arguments, handed on
+    def slow_read(*arguments: object, **options: object) -> object:
+        found = read(*arguments, **options)  # type: ignore[arg-type]  # the same arguments, handed on
         monkeypatch.setattr(module, "_read", read)
         fold(store, zone=CITY)  # somebody else is faster
         return found
@@ -282,6 +287,10 @@ def plainly_counted(done: list, sent: list) -> tuple[dict, dict, dict]:
         for kind, number in ((1, PARKS), (1, WORKS), (2, PARKING), (2, TREES))
         for person in (ADA, LIN, TOMAS)
     }
+    for number in of:
+        for person in (ADA, LIN, TOMAS):
+            _, opens, clicks, _, _, opened, clicked = person_in(person, {number})
+            scoped[3, number, person] = (0, opens, clicks, 0, None, opened, clicked)
     seen = {
         (kind, (hours(at).astimezone(CITY).date() - EPOCH.date()).days, who, c, link if kind is Kind.CLICK else 0)
         for _, kind, c, who, at, link, _ in human
