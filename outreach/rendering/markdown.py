@@ -1,9 +1,9 @@
 """A campaign's body, written in Markdown, as MJML for people who see and as text for everything else.
 
 Both come from one tree, so they say the same. A link alone in a paragraph in bold is a button:
-`**[See your street](https://city.example/sweeping)**`. An image alone is shown at the column's width. A line that
-holds only `{% if … %}` or `{% endif %}` includes or leaves out whole paragraphs, lists and buttons. HTML in Markdown
-is shown, never obeyed.
+`**[See your street](https://city.example/sweeping)**`. An image alone is shown at the column's width. Columns and
+callouts are in blocks.py. A line that holds only `{% if … %}` or `{% endif %}` includes or leaves out whole
+paragraphs, lists and buttons. HTML in Markdown is shown, never obeyed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
 from markupsafe import escape
 
-from outreach.rendering import plaintext
+from outreach.rendering import blocks, plaintext
 from outreach.rendering.errors import TemplateError
 from outreach.rendering.links import Links
 from outreach.rendering.placeholders import STATEMENT, STATEMENT_LINE, Placeholders, in_html
@@ -29,6 +29,7 @@ MAX_NESTING = 12
 
 _BARE_URL = re.compile(r"\b(https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]])")
 _WHOLE_CONDITION = re.compile(r"(Zs\d{5}sZ)((?:(?!Zs\d{5}sZ).)+)(Zs\d{5}sZ)", re.DOTALL)
+_CELL = '<td class="column" valign="top"'
 _SIMPLE = {"strong": "strong", "em": "em", "s": "s"}
 
 
@@ -84,6 +85,7 @@ def _parser() -> MarkdownIt:
     # Unsafe links are refused with their place by `Links`, rather than silently shown as text.
     parser.validateLink = lambda url: True  # type: ignore[method-assign]  # markdown-it's documented way
     parser.normalizeLink = lambda url: url  # type: ignore[method-assign]
+    blocks.extend(parser)
     parser.block.ruler.before("table", "jinja", _statement_line, {"alt": ["paragraph", "blockquote", "list"]})
     parser.core.ruler.after("inline", "bare_links", _bare_links)
     return parser
@@ -203,6 +205,13 @@ class _Writer:
         inside = "".join(self.block(child) for child in node.children)
         if kind == "table":
             return f'<table class="data" cellspacing="0">{inside}</table>'
+        if kind == "columns":
+            cells = inside.replace(_CELL, f'{_CELL} width="{100 // len(node.children)}%"')
+            return f'<table class="columns" role="presentation" cellspacing="0" width="100%"><tr>{cells}</tr></table>'
+        if kind == "column":
+            return f"{_CELL}>{inside}</td>"
+        if kind == "blockquote" and (named := node.attrs.get("class")):
+            return f'<blockquote class="callout {named}">{inside}</blockquote>'
         if kind == "th":
             return f'<th scope="col">{inside}</th>'
         if kind == "ordered_list" and (start := int(node.attrs.get("start", 1))) != 1:

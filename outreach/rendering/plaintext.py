@@ -24,6 +24,8 @@ def block(node: SyntaxTreeNode, address: Callable[[SyntaxTreeNode], str]) -> str
         return _list(node, address) + "\n"
     if kind == "blockquote":
         return _indented("".join(block(child, address) for child in node.children).rstrip("\n"), "> ", "> ") + "\n\n"
+    if kind in ("columns", "column"):
+        return "".join(block(child, address) for child in node.children)
     if kind == "table":
         return _table(node, address) + "\n"
     if kind == "hr":
