@@ -19,6 +19,8 @@ POPULAR_SHARE = 0.4
 OTHER_TOPIC_SHARE = 0.12
 
 FATE_SHARES = {"hard": 0.015, "full": 0.01, "greylist": 0.01, "slow": 0.002, "vanish": 0.002, "complain": 0.004}
+MOST_VANISH = 8
+"""A relay that cuts the line on more people than this, one after the other, is broken, and sending rightly stops."""
 FATES_FROM = 50
 """In a city of at least so many people, every fate has somebody."""
 
@@ -152,7 +154,9 @@ def draw_records(person: Person, *, dice: Random) -> Iterator[tuple[System, Reco
 
 def _fates(count: int, dice: Random) -> dict[int, str]:
     least = 1 if count >= FATES_FROM else 0
-    wanted = [fate for fate, share in FATE_SHARES.items() for _ in range(max(least, round(share * count)))]
+    shares = {fate: max(least, round(share * count)) for fate, share in FATE_SHARES.items()}
+    shares["vanish"] = min(shares["vanish"], MOST_VANISH)
+    wanted = [fate for fate, number in shares.items() for _ in range(number)]
     return dict(zip(dice.sample(range(count), len(wanted)), wanted, strict=True))
 
 
