@@ -91,10 +91,10 @@ def _transaction(engine: Engine, *, writing: bool) -> Iterator[Connection]:
         with engine.connect().execution_options(**{WRITING: writing}) as connection, connection.begin():
             yield connection
     except OperationalError as error:
-        raise _plain(error, engine) from error
+        raise plain(error, engine) from error
 
 
-def _plain(error: OperationalError, engine: Engine) -> OutreachError:
+def plain(error: OperationalError, engine: Engine) -> OutreachError:
     """The driver's complaint in words a person can act on; the address is shown without its password."""
     text = str(error.orig).lower()
     where = engine.url.render_as_string(hide_password=True)

@@ -11,13 +11,13 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, insert, literal, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, insert, literal, or_, select, update
 
 from outreach.store import tables
-from outreach.store.staging import FREQUENCIES, Stage, dump
+from outreach.store.staging import FREQUENCIES, Fate, Stage, dump
 
 _AT_ONCE: Final = 5_000
 
@@ -65,48 +65,80 @@ class Difference:
 
 def compare(stage: Stage, topic_ids: Sequence[int], *, system: str, fold: FoldPerson) -> Difference:
     """What an import from `system` would do. `topic_ids` are those of the staged topics, by their numbers from 0."""
-    _gather_people(stage)
-    _fold_people(stage, system, fold)
+    _gather_people(stage, system)
+    _fold_people(stage, fold)
     _gather_subscriptions(stage, topic_ids)
     return _count(stage)
 
 
-def _gather_people(stage: Stage) -> None:
-    row, person, known = stage.row, stage.person, tables.subscriber
-    stage.connection.execute(text("CREATE INDEX staged_row_address ON staged_row (address)"))
-    stage.analyze(row)
-    found = (
+def _gather_people(stage: Stage, system: str) -> None:
+    """One row for each person, in the order of addresses, with what is to be done about them."""
+    stage.sort()
+    row, person = stage.row, stage.person
+    known, profile, provenance = tables.subscriber, tables.profile, tables.provenance
+    group = (
         select(
             row.c.address,
-            func.coalesce(known.c.id, _new_id(stage, row.c.address)),
-            func.min(row.c.number),
-            func.count(),
-            case((known.c.id.is_(None), 0), else_=1),
-            literal(0),
-            func.min(row.c.suppress),
+            func.min(row.c.place).label("place"),
+            func.count().label("rows"),
+            func.min(row.c.suppress).label("suppress"),
         )
-        .select_from(row.outerjoin(known, known.c.address == row.c.address))
-        .group_by(row.c.address, known.c.id)
-        .order_by(row.c.address)
+        .group_by(row.c.address)
+        .subquery()
+    )
+    first = row.alias()
+    said, held = stage.milliseconds(profile.c.joined_at), first.c.joined
+    same = and_(
+        group.c.rows == 1,
+        provenance.c.dates.is_(None),
+        stage.says_the_same(first.c.attributes, known.c.attributes),
+        first.c.locale.is_not_distinct_from(profile.c.locale),
+        or_(held.is_(None), func.coalesce(said <= held, False)),
+    )
+    as_of = stage.milliseconds(provenance.c.as_of)
+    own = and_(first.c.at == as_of, provenance.c.source == system)
+    fate = case(
+        (known.c.id.is_(None), Fate.NEW.value),
+        (and_(same, or_(first.c.at < as_of, own)), Fate.LEFT.value),
+        (and_(same, first.c.at > as_of), Fate.DATED.value),
+        else_=Fate.FOLDED.value,
+    )
+    found = (
+        select(
+            group.c.address,
+            func.coalesce(known.c.id, _new_id(stage)),
+            group.c.place,
+            group.c.rows,
+            fate,
+            group.c.suppress,
+            literal(0),
+        )
+        .select_from(
+            group.join(first, first.c.place == group.c.place)
+            .outerjoin(known, known.c.address == group.c.address)
+            .outerjoin(profile, profile.c.subscriber_id == known.c.id)
+            .outerjoin(provenance, provenance.c.subscriber_id == known.c.id)
+        )
+        .order_by(group.c.address)
     )
     stage.connection.execute(insert(person).from_select(list(person.columns.keys()), found))
     stage.analyze(person)
 
 
-def _new_id(stage: Stage, order: ColumnElement[str]) -> ColumnElement[int]:
+def _new_id(stage: Stage) -> ColumnElement[int]:
     """Ids ascend with the address, so that both its indexes are written from left to right."""
     if not stage.is_sqlite:
         return func.nextval(func.pg_get_serial_sequence("subscriber", "id"))
     # Not subscriber's own maximum alone: an erased person's number lives on in consent and in old links.
     owners = (tables.subscriber.c.id, tables.consent.c.subscriber_id, tables.suppression.c.subscriber_id)
-    highest = max(stage.connection.scalar(select(func.max(owner))) or 0 for owner in owners)
-    return literal(highest) + func.row_number().over(order_by=order)
+    stage.numbered(max(stage.connection.scalar(select(func.max(owner))) or 0 for owner in owners))
+    return func.next_id()
 
 
-def _fold_people(stage: Stage, system: str, fold: FoldPerson) -> None:
+def _fold_people(stage: Stage, fold: FoldPerson) -> None:
     """Work out those with several rows and those known already, and note whether anything about them changes."""
     batch: list[tuple[Any, ...]] = []
-    for person_id, held, rows in _people_to_fold(stage, system):
+    for person_id, held, rows in _people_to_fold(stage):
         after, slots = fold(held, rows)
         changed = held is None or (after.attributes, after.locale, after.joined) != (
             held.attributes,
@@ -125,13 +157,13 @@ def _fold_people(stage: Stage, system: str, fold: FoldPerson) -> None:
     stage.connection.execute(update(stage.person).where(stage.person.c.id.in_(changed_ids)).values(changed=1))
 
 
-def _people_to_fold(stage: Stage, system: str) -> Iterator[tuple[int, Held | None, list[Staged]]]:
+def _people_to_fold(stage: Stage) -> Iterator[tuple[int, Held | None, list[Staged]]]:
     row, person = stage.row, stage.person
     known, profile, provenance = tables.subscriber, tables.profile, tables.provenance
     query = (
         select(
             person.c.id,
-            person.c.known,
+            person.c.fate,
             row.c.attributes,
             row.c.locale,
             row.c.joined,
@@ -142,7 +174,7 @@ def _people_to_fold(stage: Stage, system: str) -> Iterator[tuple[int, Held | Non
             # Without a note of their age, values are as old as the person's row.
             stage.milliseconds(func.coalesce(provenance.c.as_of, known.c.created_at)).label("as_of"),
             func.coalesce(provenance.c.source, "").label("source"),
-            provenance.c.dates,
+            stage.json_text(provenance.c.dates).label("dates"),
         )
         .select_from(
             person.join(row, row.c.address == person.c.address)
@@ -150,26 +182,19 @@ def _people_to_fold(stage: Stage, system: str) -> Iterator[tuple[int, Held | Non
             .outerjoin(profile, profile.c.subscriber_id == person.c.id)
             .outerjoin(provenance, provenance.c.subscriber_id == person.c.id)
         )
-        .where(or_(person.c.known == 1, person.c.rows > 1))
-        .order_by(person.c.address, row.c.number)
+        .where(or_(person.c.fate == Fate.FOLDED, and_(person.c.fate == Fate.NEW, person.c.rows > 1)))
+        .order_by(person.c.address, row.c.place)
     )
     result = stage.connection.execute(query.execution_options(yield_per=_AT_ONCE))
-    for person_id, rows in groupby(result, key=attrgetter("id")):
-        group = list(rows)
-        if len(group) == 1 and _says_nothing_new(group[0], system):
-            continue
-        staged = [Staged(json.loads(found.attributes), found.locale, found.joined, found.at) for found in group]
-        yield person_id, _held(group[0]) if group[0].known else None, staged
-
-
-def _says_nothing_new(found: Any, system: str) -> bool:
-    """The row says, letter for letter, what we hold from the same system of the same date: most of a monthly export."""
-    return (
-        found.attributes == found.held
-        and (found.at, system, found.locale, found.joined)
-        == (found.as_of, found.source, found.held_locale, found.held_joined)
-        and not found.dates
-    )
+    loads = json.loads
+    for person_id, rows in groupby(result, key=itemgetter(0)):
+        held: Held | None = None
+        staged: list[Staged] = []
+        for _, fate, attributes, locale, joined, at, *first in rows:
+            if not staged and fate == Fate.FOLDED:
+                held = _held(*first)
+            staged.append(Staged(loads(attributes), locale, joined, at))
+        yield person_id, held, staged
 
 
 def _gather_subscriptions(stage: Stage, topic_ids: Sequence[int]) -> None:
@@ -223,7 +248,10 @@ def _count(stage: Stage) -> Difference:
     person, suppression = stage.person, tables.suppression
     suppressed = or_(person.c.suppress.is_not(None), exists(select(1).where(suppression.c.address == person.c.address)))
     fate = case(
-        (suppressed, "suppressed"), (person.c.known == 0, "new"), (person.c.changed == 1, "changed"), else_="unchanged"
+        (suppressed, "suppressed"),
+        (person.c.fate == Fate.NEW, "new"),
+        (person.c.changed == 1, "changed"),
+        else_="unchanged",
     ).label("fate")
     counted = select(fate, func.count(), func.sum(person.c.rows - 1)).group_by(fate)
     people: dict[str, int] = {}
@@ -240,6 +268,6 @@ def _count(stage: Stage) -> Difference:
     )
 
 
-def _held(found: Any) -> Held:
-    dates = {field: (at, source) for field, (at, source) in (found.dates or {}).items()}
-    return Held(json.loads(found.held), found.held_locale, found.held_joined, found.as_of, found.source, dates)
+def _held(attributes: str, locale: str | None, joined: int | None, as_of: int, source: str, dates: str | None) -> Held:
+    exceptions = {field: (at, origin) for field, (at, origin) in json.loads(dates).items()} if dates else {}
+    return Held(json.loads(attributes), locale, joined, as_of, source, exceptions)

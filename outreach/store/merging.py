@@ -30,7 +30,7 @@ from sqlalchemy import (
 from outreach.store import tables
 from outreach.store.consent import CONFIRMED, PURPOSE
 from outreach.store.dialects import Document, Instant, to_ms
-from outreach.store.staging import CODE, FREQUENCIES, Stage
+from outreach.store.staging import CODE, FREQUENCIES, Fate, Stage
 from outreach.store.subscribers import ACTIVE
 from outreach.store.suppressions import GRAVITY
 
@@ -43,6 +43,7 @@ def apply(stage: Stage, *, system: str, source: str, evidence: Mapping[str, str]
     """
     _insert_people(stage, system, now)
     _update_people(stage)
+    _date_people(stage, system)
     _suppress(stage, source, now)
     _subscribe(stage)
     _note_consent(stage, source, evidence, now)
@@ -64,10 +65,10 @@ def _insert_people(stage: Stage, system: str, now: dt.datetime) -> None:
     """New people: those with one row as that row says, the others as folded."""
     person, row, folded = stage.person, stage.row, stage.folded
     for table, on, several in (
-        (row, row.c.number == person.c.number, person.c.rows == 1),
+        (row, row.c.place == person.c.place, person.c.rows == 1),
         (folded, folded.c.id == person.c.id, person.c.rows > 1),
     ):
-        chosen = and_(person.c.known == 0, several)
+        chosen = and_(person.c.fate == Fate.NEW, several)
         both = person.join(table, on)
         source = table.c.get("source", literal(system))
         dates = stage.document(table.c.dates) if "dates" in table.c else stage.document(null())
@@ -97,14 +98,14 @@ def _insert_people(stage: Stage, system: str, now: dt.datetime) -> None:
                 {"subscriber_id": person.c.id, "as_of": moment(table.c.at), "source": source, "dates": dates},
             ),
         ):
-            found = select(*columns.values()).select_from(both).where(chosen).order_by(person.c.id)
+            found = select(*columns.values()).select_from(both).where(chosen).order_by(person.c.address)
             stage.connection.execute(insert(target).from_select(list(columns), found, include_defaults=False))
 
 
 def _update_people(stage: Stage) -> None:
     """People we knew: what changed, and how old each value is now."""
     person, folded, provenance = stage.person, stage.folded, tables.provenance
-    known = select(person.c.id).where(person.c.known == 1)
+    known = select(person.c.id).where(person.c.fate == Fate.FOLDED)
     stage.connection.execute(
         update(tables.subscriber)
         .where(tables.subscriber.c.id == folded.c.id, folded.c.changed == 1, folded.c.id.in_(known))
@@ -130,6 +131,20 @@ def _update_people(stage: Stage) -> None:
             index_elements=["subscriber_id"],
             set_={"as_of": new.as_of, "source": new.source, "dates": new.dates},
         )
+    )
+
+
+def _date_people(stage: Stage, system: str) -> None:
+    """People of whom the file says what we hold, only later."""
+    person, row, provenance = stage.person, stage.row, tables.provenance
+    stage.connection.execute(
+        update(provenance)
+        .where(
+            provenance.c.subscriber_id == person.c.id,
+            person.c.fate == Fate.DATED,
+            row.c.place == person.c.place,
+        )
+        .values(as_of=stage.moment(row.c.at), source=system)
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+from outreach.store.imports import Held, Staged
 from outreach.subscribers import values
 from outreach.subscribers.mapping import Value
 
@@ -43,7 +44,7 @@ class Fold:
 
     def __call__(self, earlier: Account, later: Account) -> Account:
         if later.stamp == earlier.stamp and later.values == earlier.values and not earlier.exceptions:
-            return earlier._replace(joined=_least(earlier.joined, later.joined))
+            return earlier._replace(joined=least(earlier.joined, later.joined))
         if not earlier.exceptions and not later.exceptions:
             return self._whole(earlier, later)
         values: dict[str, Value] = {}
@@ -53,7 +54,17 @@ class Fold:
             values[field], stamps[field] = account.values[field], account.stamp_of(field)
         newest = max((earlier.stamp, later.stamp), key=self._order)
         exceptions = {field: stamp for field, stamp in stamps.items() if stamp != newest}
-        return Account(values, newest, exceptions, _least(earlier.joined, later.joined))
+        return Account(values, newest, exceptions, least(earlier.joined, later.joined))
+
+    def replaces(self, held: Held, row: Staged) -> bool:
+        """Whether a row takes the place of all we hold: newer, with a value wherever we have one, letters undamaged."""
+        return (
+            row.at > held.as_of
+            and not held.dates
+            and held.attributes.keys() <= row.attributes.keys()
+            and (row.locale is not None or held.locale is None)
+            and not any(values.damaged(str(row.attributes.get(name, ""))) for name in _NAMES)
+        )
 
     def _whole(self, earlier: Account, later: Account) -> Account:
         """The same for two accounts that each have one date: field by field it is the same answer, but for names."""
@@ -64,7 +75,7 @@ class Fold:
         values |= {name: older.values[name] for name in lost if name in older.values}
         kept = [name for name in older.values if name not in newer.values or name in lost]
         exceptions = dict.fromkeys(kept, older.stamp) if older.stamp != newer.stamp else {}
-        return Account(values, newer.stamp, exceptions, _least(earlier.joined, later.joined))
+        return Account(values, newer.stamp, exceptions, least(earlier.joined, later.joined))
 
     def _winner(self, field: str, earlier: Account, later: Account) -> Account:
         if field not in later.values:
@@ -86,5 +97,5 @@ def _is_damaged(account: Account, field: str) -> bool:
     return isinstance(value, str) and values.damaged(value)
 
 
-def _least(a: int | None, b: int | None) -> int | None:
+def least(a: int | None, b: int | None) -> int | None:
     return b if a is None else a if b is None else min(a, b)

@@ -87,8 +87,8 @@ class Mapping:
     ) -> None:
         self.system = system
         self.columns = tuple(columns)
-        self._default_at = default_at
-        self._moment = values.moment(day_first=day_first)
+        self.default_at = default_at
+        self.moment = values.moment(day_first=day_first)
         width = len(columns)
         at = {column.target: index for index, column in enumerate(columns)}
         # A role no column has is read from the empty cell behind the row's last: one look-up, no question.
@@ -102,11 +102,11 @@ class Mapping:
         self._joined, self._topic_date = at.get(Role.JOINED, width), at.get(Role.TOPIC_DATE, width)
         self._opt_out, self._opt_out_date = at.get(Role.OPT_OUT, width), at.get(Role.OPT_OUT_DATE, width)
         self._evident = [(role.value, at[role]) for role in (Role.ORIGIN, Role.CONFIRMED) if role in at]
-        self._dated = any(role in at for role in _DATES)
-        self._date_cells = [at[role] for role in (*_DATES, Role.CONFIRMED, Role.JOINED) if role in at]
+        self.is_dated = any(role in at for role in _DATES)
+        self.date_cells = [at[role] for role in (*_DATES, Role.CONFIRMED, Role.JOINED) if role in at]
         # Cells that may forbid us to write: a row that ends before them cannot be trusted.
         self._needed = max((at[r] for r in (Role.EMAIL, Role.STATUS, Role.OPT_OUT, Role.KIND) if r in at), default=0)
-        self._fields = [
+        self.fields = [
             (index, column.target, converter(column.target, types.get(column.target)))
             for index, column in enumerate(columns)
             if column.target not in set(Role)
@@ -130,7 +130,7 @@ class Mapping:
     def _person(self, address: str, cells: Cells) -> Person | Rejected:
         suppress = self._forbidden(cells)
         attributes: dict[str, Value] = {}
-        for index, name, convert in self._fields:
+        for index, name, convert in self.fields:
             if (cell := cells[index]) and (value := convert(cell)) is not None:
                 attributes[name] = value
         locale = values.language(cells[self._language])
@@ -147,16 +147,16 @@ class Mapping:
                 elif name not in attributes:
                     attributes[name] = value
         at = self._dated_at(cells)
-        joined = self._moment(cells[self._joined]) or self._moment(cells[self._topic_date])
+        joined = self.moment(cells[self._joined]) or self.moment(cells[self._topic_date])
         return Person(
             address,
             attributes,
             locale,
             joined,
             at,
-            () if suppress and self.system.suppresses else self._wishes(cells, joined or at or self._default_at),
+            () if suppress and self.system.suppresses else self._wishes(cells, joined or at or self.default_at),
             suppress,
-            (suppress and self._moment(cells[self._opt_out_date])) or at or self._default_at,
+            (suppress and self.moment(cells[self._opt_out_date])) or at or self.default_at,
             {role: cell for role, index in self._evident if (cell := cells[index])},
         )
 
@@ -176,10 +176,10 @@ class Mapping:
         return Rejected("", ", ".join(cells), f"{wrong}: a value holds a delimiter that is not in quotation marks")
 
     def _dated_at(self, cells: Cells) -> int:
-        if not self._dated:
-            return self._default_at
-        for index in self._date_cells:
-            if (cell := cells[index]) and (at := self._moment(cell)) is not None:
+        if not self.is_dated:
+            return self.default_at
+        for index in self.date_cells:
+            if (cell := cells[index]) and (at := self.moment(cell)) is not None:
                 return max(at, 0)
         return 0
 
@@ -200,7 +200,7 @@ class Mapping:
         if not names:
             return ()
         frequency = FREQUENCIES.get(folded(word)) if (word := cells[self._frequency]) else None
-        at = max(self._moment(cells[self._topic_date]) or at, 0)
+        at = max(self.moment(cells[self._topic_date]) or at, 0)
         return tuple([Wish(name, at, frequency) for name in names])
 
 

@@ -243,21 +243,21 @@ class _Lines:
             try:
                 text = block.decode("utf-8")
             except UnicodeDecodeError:
-                for line in block.splitlines(keepends=True):
-                    yield self._line(line.replace(b"\0", b""))
+                for line in block.replace(b"\0", b"").splitlines(keepends=True):
+                    try:
+                        yield line.decode()
+                    except UnicodeDecodeError:
+                        yield self._line(line)
             else:
                 # newline="": a lone CR ends a line too, and ends are kept for the csv module. NULs mean nothing.
                 yield from io.StringIO(text.replace("\0", ""), newline="")
 
     def _line(self, line: bytes) -> str:
+        self.cp1252_lines += 1
         try:
-            return line.decode("utf-8")
+            return line.decode("cp1252")
         except UnicodeDecodeError:
-            self.cp1252_lines += 1
-            try:
-                return line.decode("cp1252")
-            except UnicodeDecodeError:
-                return line.decode("latin-1")  # five bytes mean nothing in cp1252
+            return line.decode("latin-1")  # five bytes mean nothing in cp1252
 
     def _blocks(self) -> Iterator[bytes]:
         """About a megabyte at a time, cut where a line ends, as UTF-8 or whatever else it is."""
