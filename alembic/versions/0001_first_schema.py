@@ -97,7 +97,7 @@ def upgrade_main() -> None:
         "digest",
         sa.Column("campaign_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("subscriber_id", BigId, autoincrement=False, nullable=False),
-        sa.Column("items", Document, nullable=False),
+        sa.Column("carries", Document, nullable=False),
         sa.PrimaryKeyConstraint("campaign_id", "subscriber_id", name=op.f("pk_digest")),
         sqlite_with_rowid=False,
     )
@@ -202,6 +202,13 @@ def upgrade_main() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_installation")),
     )
     op.create_table(
+        "mail_domain",
+        sa.Column("domain", sa.String(length=255), nullable=False),
+        sa.Column("provider", sa.String(length=60), nullable=False),
+        sa.Column("at", Instant, nullable=False),
+        sa.PrimaryKeyConstraint("domain", name=op.f("pk_mail_domain")),
+    )
+    op.create_table(
         "mailbox_position",
         sa.Column("mailbox", sa.String(length=400), nullable=False),
         sa.Column("validity", BigId, nullable=False),
@@ -224,6 +231,14 @@ def upgrade_main() -> None:
         sa.Column("frequency", sa.SmallInteger(), nullable=False),
         sa.PrimaryKeyConstraint("item_id", "subscriber_id", name=op.f("pk_pending")),
         sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_pending_frequency",
+        "pending",
+        ["frequency", "item_id"],
+        unique=False,
+        sqlite_where=sa.text("frequency = 0"),
+        postgresql_where=sa.text("frequency = 0"),
     )
     op.create_table(
         "provider_pause",
@@ -290,6 +305,19 @@ def upgrade_main() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "staff",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("key", sa.String(length=120), nullable=False),
+        sa.Column("address", sa.String(length=320), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("created_at", Instant, nullable=False),
+        sa.Column("left_at", Instant, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_staff")),
+        sa.UniqueConstraint("key", name=op.f("uq_staff_key")),
+    )
+    op.create_table(
         "strike",
         sa.Column("campaign_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("subscriber_id", BigId, autoincrement=False, nullable=False),
@@ -317,6 +345,18 @@ def upgrade_main() -> None:
         sa.PrimaryKeyConstraint("address", name=op.f("pk_suppression")),
     )
     op.create_index(op.f("ix_suppression_subscriber_id"), "suppression", ["subscriber_id"], unique=False)
+    op.create_table(
+        "throttle",
+        sa.Column("provider", sa.String(length=60), nullable=False),
+        sa.Column("tokens", sa.Float(), nullable=False),
+        sa.Column("filled_at", Instant, nullable=False),
+        sa.Column("until", Instant, nullable=True),
+        sa.Column("lanes", sa.Integer(), nullable=True),
+        sa.Column("rate", sa.Float(), nullable=True),
+        sa.Column("reply", sa.Text(), nullable=True),
+        sa.Column("at", Instant, nullable=False),
+        sa.PrimaryKeyConstraint("provider", name=op.f("pk_throttle")),
+    )
     op.create_table(
         "worker",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -451,6 +491,7 @@ def upgrade_main() -> None:
         sa.Column("planned_at", Instant, nullable=False),
         sa.Column("approved_at", Instant, nullable=True),
         sa.Column("approved_by", sa.String(length=120), nullable=True),
+        sa.Column("approval", Document, nullable=True),
         sa.Column("started_at", Instant, nullable=True),
         sa.Column("finished_at", Instant, nullable=True),
         sa.Column("not_after", Instant, nullable=True),

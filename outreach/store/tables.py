@@ -44,6 +44,7 @@ _CHOSE = text("tracking IS NOT NULL")
 _OPEN = text("verdict = 0")
 _HELD = text("held IS NOT NULL")
 _NARROW = text("purpose <> 'mail'")
+_AT_ONCE = text("frequency = 0")
 main = MetaData(naming_convention=_NAMES)
 events = MetaData(naming_convention=_NAMES)
 
@@ -169,6 +170,7 @@ campaign = Table(
     Column("planned_at", Instant, nullable=False),
     Column("approved_at", Instant),
     Column("approved_by", String(120)),
+    Column("approval", Document),  # who signed the plan's hash, when, and the signature
     Column("started_at", Instant),
     Column("finished_at", Instant),
     Column("not_after", Instant),
@@ -217,6 +219,27 @@ claim = Table(
     Column("lease_until", Instant, nullable=False),
     Column("size", Integer, nullable=False),
     sqlite_autoincrement=True,
+)
+
+throttle = Table(  # one bucket for each mailbox provider, shared by all workers
+    "throttle",
+    main,
+    Column("provider", String(60), primary_key=True),
+    Column("tokens", Float, nullable=False),
+    Column("filled_at", Instant, nullable=False),
+    Column("until", Instant),  # nothing is handed over before
+    Column("lanes", Integer),  # so many at once, where the provider asked for fewer than our table says
+    Column("rate", Float),  # a second
+    Column("reply", Text),  # the provider's words; NULL: it asks for nothing
+    Column("at", Instant, nullable=False),
+)
+
+mail_domain = Table(  # whose servers take a domain's mail, by its MX
+    "mail_domain",
+    main,
+    Column("domain", String(255), primary_key=True),
+    Column("provider", String(60), nullable=False),
+    Column("at", Instant, nullable=False),
 )
 
 strike = Table(  # whose message was being made when a worker died: two strikes, and it is made no more
@@ -271,6 +294,8 @@ pending = Table(  # who waits for which item: decided when it was planned, gone 
     Column("item_id", Integer, primary_key=True, autoincrement=False),
     Column("subscriber_id", BigId, primary_key=True, autoincrement=False),
     Column("frequency", SmallInteger, nullable=False),  # consent.Frequency
+    # Who wants an entry of a feed at once; looked for every minute, and nearly always nobody.
+    Index("ix_pending_frequency", "frequency", "item_id", sqlite_where=_AT_ONCE, postgresql_where=_AT_ONCE),
     sqlite_with_rowid=False,
 )
 
@@ -279,7 +304,7 @@ digest = Table(  # which items one person's digest carries; the delivery row bes
     main,
     Column("campaign_id", Integer, primary_key=True, autoincrement=False),
     Column("subscriber_id", BigId, primary_key=True, autoincrement=False),
-    Column("items", Document, nullable=False),
+    Column("carries", Document, nullable=False),  # the items' ids
     sqlite_with_rowid=False,
 )
 
@@ -303,6 +328,19 @@ installation = Table(  # which database this is: a restored or copied one must n
     Column("generation", BigId, nullable=False),
     Column("held", Text),  # why nothing may be sent
     Column("held_at", Instant),
+)
+
+staff = Table(
+    "staff",
+    main,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(120), nullable=False),
+    Column("key", String(120), nullable=False, unique=True),  # the name, folded
+    Column("address", String(320), nullable=False),  # test mails and trial campaigns may go there
+    Column("role", String(16), nullable=False),  # author approver administrator
+    Column("public_key", LargeBinary(32), nullable=False),  # of the token, which only its owner has
+    Column("created_at", Instant, nullable=False),
+    Column("left_at", Instant),
 )
 
 audit = Table(  # append-only; each row's hash covers the one before
