@@ -42,6 +42,11 @@ DEFAULTS: dict[str, str | int] = {
     "gate.quiet_hours": "21:00-08:00",
     "gate.jargon": "",
     "gate.spamd": "127.0.0.1:783",
+    "digests.at": "",
+    "digests.weekday": "monday",
+    "digests.sender": "",
+    "cron.ping_url": "",
+    "feeds.hosts": "",
     "policy.approval_above": 1_000,
     "policy.not_after_hours": 72,
     "policy.max_attempts": 20,
@@ -54,6 +59,7 @@ DEFAULTS: dict[str, str | int] = {
 }
 CHOICES = {
     "mode": ("trial", "live"),
+    "digests.weekday": ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
     "policy.in_doubt": ("hold", "resend"),
     "relay.tls": ("auto", "require"),
     "tracking.default": ("none", "aggregate", "individual"),

@@ -20,11 +20,13 @@ from sqlalchemy import ColumnElement, or_
 from outreach.campaigns import audience
 from outreach.campaigns.compiling import compile_all
 from outreach.campaigns.definition import CampaignError, Definition, load
+from outreach.campaigns.frequency import frequency
 from outreach.errors import Blocked, ConfigurationError
 from outreach.rendering.message import CompiledMessage
 from outreach.segmentation.catalogue import load_catalogue
 from outreach.segmentation.errors import RuleError
 from outreach.segmentation.fields import Catalogue
+from outreach.segmentation.mentions import rule_hash, segments_of
 from outreach.segmentation.sql import compile_rule
 from outreach.settings import Settings
 from outreach.store import campaigns, deliveries, topics
@@ -63,10 +65,9 @@ def plan(store: Store, settings: Settings, path: Path, *, segments: Mapping[str,
         if topic is None:
             known = ", ".join(sorted(each.name for each in catalogue.topics)) or "none yet; import some first"
             raise CampaignError(f"{path}: no topic is called {main.topic!r}; there are {known}")
-        chosen = audience.choose(
-            connection, rule, topic_id=topic.id, needs_consent=topic.message_class not in MANDATORY
-        )
         name = campaigns.next_name(connection, main.name)
+        purpose = audience.Purpose(topic.id, topic.message_class, file=main.name, name=name)
+        chosen = audience.choose(connection, rule, purpose=purpose, frequency=frequency(settings), now=now)
         document = _document(main, messages, settings, name=name, topic=topic, now=now)
         campaign_id = campaigns.add(
             connection,
@@ -101,10 +102,16 @@ def plan(store: Store, settings: Settings, path: Path, *, segments: Mapping[str,
             "audience": frozen,
             "audience_hash": deliveries.audience_hash(connection, campaign_id),
             "excluded": chosen.excluded,
-        }
+        } | _record(main.to, catalogue)
         digest = plan_hash(document)
         campaigns.seal(connection, campaign_id, plan=document, plan_hash=digest, frozen=frozen)
     return Planned(name, frozen, chosen.excluded, digest, tuple(document["links"]), tuple(messages))
+
+
+def _record(rule: str, catalogue: Catalogue) -> dict[str, Any]:
+    """The public record of whom was meant: the segments' texts of that moment, and a hash over them and the rule."""
+    segments = segments_of(rule, catalogue)
+    return {"segments": segments, "rule_hash": rule_hash(rule, catalogue)}
 
 
 def plan_hash(document: Mapping[str, Any]) -> str:

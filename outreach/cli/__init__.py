@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "demo": "demo",
     "subscribers": "subscribers",
     "segments": "segments",
+    "fields": "fields",
     "templates": "templates",
     "campaigns": "campaigns",
     "report": "report",
@@ -28,6 +29,7 @@ COMMANDS: Final = {
     "track": "track",
     "config": "config",
     "db": "config",
+    "store": "store_commands",
 }
 """Each command, and the module here that has it: cron starts us every minute, so only what is asked for is loaded."""
 

@@ -6,6 +6,7 @@ import click
 
 from outreach.campaigns import lifecycle
 from outreach.cli.campaigns import send_campaign
+from outreach.cli.nightly import nightly
 from outreach.cli.workspace import Workspace, open_workspace
 from outreach.errors import OutreachError
 from outreach.sending.recovery import recover
@@ -22,7 +23,7 @@ def cron() -> None:
     for each trouble (exit code 1) when not.
     """
     workspace = open_workspace()
-    troubles = [trouble for trouble in (_events(workspace), *_sends(workspace)) if trouble]
+    troubles = [trouble for trouble in (_events(workspace), *_sends(workspace), *nightly(workspace)) if trouble]
     if troubles:
         raise OutreachError("; ".join(troubles))
 

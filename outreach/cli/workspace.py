@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
+from outreach import clock
 from outreach.campaigns.compiling import content_folders
-from outreach.segmentation.files import load_segments, texts
+from outreach.segmentation.files import Segment, load_segments, texts
 from outreach.settings import Settings, load_settings
 from outreach.store import migrations
 from outreach.store.database import Store
@@ -35,14 +36,18 @@ class Workspace:
         return self.root / TOKENS
 
     def now(self) -> dt.datetime:
-        return dt.datetime.now(dt.UTC)
+        return clock.now()
 
     def segments(self) -> dict[str, str]:
-        """The rule of each segment by name: the workspace's own, and the starters that come with Outreach."""
-        found: dict[str, str] = {}
+        """The rule of each segment by name."""
+        return texts(self.segment_files())
+
+    def segment_files(self) -> dict[str, Segment]:
+        """Each segment by name: the workspace's own, and the starters that come with Outreach."""
+        found: dict[str, Segment] = {}
         for folder in [*content_folders("segments"), self.root / "segments"]:
             if folder.is_dir():
-                found |= texts(load_segments(folder))
+                found |= load_segments(folder)
         return found
 
 

@@ -27,6 +27,7 @@ def load_catalogue(connection: Connection, *, segments: Mapping[str, str]) -> Ca
         departments={row.name: row.id for row in departments},
         campaigns={row.name: row.id for row in campaigns},
         segments=dict(segments),
+        campaign_engagement=True,
     )
 
 
@@ -37,5 +38,6 @@ def _fields(connection: Connection) -> dict[str, Field]:
             continue
         standard = found.get(row.name, Field(row.name, Type.TEXT))
         known = row.type in tuple(Type)
-        found[row.name] = replace(standard, type=Type(row.type) if known else standard.type, column=row.slot)
+        kind = Type(row.type) if known else standard.type
+        found[row.name] = replace(standard, type=kind, column=row.slot, choices=tuple(row.choices or ()))
     return found

@@ -2,7 +2,7 @@
 
 yes  all of these:
 yes    whose district is 3 or 4                       district is 4
-no     who clicked at least one link in the last …    last click March 12, 2026, 254 days ago; 3 links clicked
+no     who clicked at least one link in the last …    last click March 12, 2026, 254 days ago; links clicked: 3
 """
 
 from __future__ import annotations
@@ -139,4 +139,4 @@ class _Teller:
 
     def _when(self, moment: dt.datetime) -> str:
         day = moment.astimezone(self.zone).date()
-        return self.wording.say("ago", day=self.wording.day(day), number=(self.wording.today - day).days)
+        return self.wording.ago(day)

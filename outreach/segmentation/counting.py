@@ -26,7 +26,9 @@ class TooSlow(TryAgain):
     """A count did not end within its time limit; nothing was changed."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"counting takes more than {seconds:g} seconds; try again without a time limit")
+        super().__init__(
+            f"counting takes more than {seconds:g} seconds; nothing was changed. To wait for it, say --seconds 0"
+        )
 
 
 def select_ids(expression: ColumnElement[bool]) -> Select[tuple[int]]:
@@ -38,14 +40,16 @@ def select_ids(expression: ColumnElement[bool]) -> Select[tuple[int]]:
 def count(connection: Connection, expression: ColumnElement[bool], *, seconds: float | None = None) -> int:
     """How many active people a compiled rule chooses. TooSlow if that takes longer than `seconds`."""
     counting = select(func.count()).select_from(profile).where(profile.c.status == ACTIVE, expression)
-    if seconds is None:
-        return connection.execute(counting).scalar_one()
-    with _limited(connection, seconds):
+    with limited(connection, seconds):
         return connection.execute(counting).scalar_one()
 
 
 @contextmanager
-def _limited(connection: Connection, seconds: float) -> Iterator[None]:
+def limited(connection: Connection, seconds: float | None) -> Iterator[None]:
+    """Statements inside may take so long, each of them; TooSlow ends one that does. None: as long as they like."""
+    if seconds is None:
+        yield
+        return
     started = time.monotonic()
     try:
         if connection.dialect.name == "sqlite":

@@ -13,7 +13,8 @@ from babel.numbers import format_decimal
 from outreach.segmentation import rules
 from outreach.segmentation.days import first_and_end, the_day
 from outreach.segmentation.fields import Catalogue, Field, Type
-from outreach.segmentation.phrases import ENGLISH, LANGUAGES
+from outreach.segmentation.phrases import LANGUAGES
+from outreach.segmentation.phrases_en import ENGLISH
 from outreach.segmentation.rules import Count, Name, Scope, Value, Verb, Window
 
 _DAY = dt.timedelta(days=1)
@@ -47,7 +48,8 @@ class Wording:
             case rules.Did():
                 return self._did(node, no=no)
             case rules.Ignored(number=number, scope=scope):
-                return self.say("ignored" + ending, number=number, scope=self._scope(scope))
+                key = "ignored.1" if number == 1 else "ignored"
+                return self.say(key + ending, number=number, scope=self._scope(scope))
         one = self.catalogue.field_named(node.field)
         label = self.label(one)
         match node:
@@ -111,6 +113,10 @@ class Wording:
 
     def day(self, day: dt.date) -> str:
         return format_date(day, "long", locale=self._locale())
+
+    def ago(self, day: dt.date) -> str:
+        number = (self.today - day).days
+        return self.say(f"ago.{number}" if number in (0, 1) else "ago", day=self.day(day), number=number)
 
     def quoted(self, text: str) -> str:
         return self.say("quoted", text=text)

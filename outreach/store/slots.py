@@ -41,11 +41,15 @@ class Used:
 def use(connection: Connection, name: str, *, kind: str | None = None, choices: Sequence[str] = ()) -> Used:
     """Give an attribute a slot, or fill the one it has anew. UsageError if it cannot have one."""
     known = connection.execute(select(field).where(field.c.name == name)).one_or_none()
+    given_kind = bool(kind or choices)
     kind = kind or ("choice" if choices else known.type if known else "text")
     if name in _OWN_COLUMNS:
         raise UsageError(f"{name} is in use already: it has a column of its own")
-    if known is None and not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} cannot be a field's name: small letters, digits and _ only, a letter first")
+    if known is None and (not given_kind or not _NAME.fullmatch(name)):
+        raise UsageError(
+            f"nobody has a value called {name!r}; look with: outreach fields list. To make room for one that comes "
+            "later, name its --type (small letters, digits and _ only, a letter first)"
+        )
     _hold_off_writers(connection)
     slot = known.slot if known and known.slot in SLOTS[kind] else None
     if known and known.slot and not slot:

@@ -179,7 +179,7 @@ def test_why_one_person_is_in_or_out(store: Store, catalogue: Catalogue) -> None
             2,
             False,
             "who clicked no link in the last 90 days (since August 23, 2026)",
-            "last click October 21, 2026, 31 days ago; 1 links clicked",
+            "last click October 21, 2026, 31 days ago; links clicked: 1",
         ),
     ]
 
