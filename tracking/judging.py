@@ -22,6 +22,7 @@ from tracking.rules import Fact, Opinion, Reason
 
 _BATCH = 5_000
 _NEIGHBOURS = dt.timedelta(milliseconds=rules.BESIDE_MS + rules.DOMAIN_MS)
+"""How far back a verdict looks."""
 
 
 @dataclass(slots=True)
@@ -43,9 +44,10 @@ def judge_due(store: Store, *, now: dt.datetime, settled: int = rules.SETTLED_SE
     for campaign_id, first in sorted(due.items()):
         with store.read_events() as connection:
             hits = list(verdicts.hits(connection, campaign_id, since=first - _NEIGHBOURS))
+            links = verdicts.links(connection, campaign_id)
         judged = [
             Judged(hit, opinion.verdict, opinion.reason)
-            for hit, opinion in zip(hits, _opinions(store, hits), strict=True)
+            for hit, opinion in zip(hits, _opinions(store, hits, links), strict=True)
             if hit.verdict == Verdict.UNJUDGED and hit.at < until
         ]
         _write(store, judged)
@@ -61,9 +63,10 @@ def reclassify(store: Store, *, campaigns: Collection[int] | None = None) -> Rec
     for campaign_id in wanted:
         with store.read_events() as connection:
             hits = list(verdicts.hits(connection, campaign_id))
+            links = verdicts.links(connection, campaign_id)
         result.hits += len(hits)
         judged = []
-        for hit, opinion in zip(hits, _opinions(store, hits), strict=True):
+        for hit, opinion in zip(hits, _opinions(store, hits, links), strict=True):
             if (hit.verdict, hit.reason, hit.rules) != (*opinion, rules.VERSION):
                 judged.append(Judged(hit, *opinion))
                 if hit.verdict != opinion.verdict:
@@ -73,7 +76,7 @@ def reclassify(store: Store, *, campaigns: Collection[int] | None = None) -> Rec
     return result
 
 
-def _opinions(store: Store, hits: Sequence[Hit]) -> list[Opinion]:
+def _opinions(store: Store, hits: Sequence[Hit], links: int) -> list[Opinion]:
     facts = [
         Fact(
             hit.kind,
@@ -89,9 +92,9 @@ def _opinions(store: Store, hits: Sequence[Hit]) -> list[Opinion]:
     ]
     crowded = rules.crowded(facts)
     if not crowded:
-        return rules.judge(facts)
+        return rules.judge(facts, links=links)
     with store.read() as connection:
-        return rules.judge(facts, domains=verdicts.domains(connection, crowded))
+        return rules.judge(facts, links=links, domains=verdicts.domains(connection, crowded))
 
 
 def _write(store: Store, judged: list[Judged]) -> None:

@@ -5,8 +5,10 @@ so it is judged once SETTLED_SECONDS have passed:
 
     burst           a person's distinct links within a second: scanners follow all of them at once, a median
                     of 43 s after delivery (836 bursts looked at in craft-campaign#546); nobody clicks so fast
-    beside          the same person's other hits from the same place, up to ten minutes around the burst
-    scanner place   a place that made bursts for several people, within ten minutes of one of them
+    beside          the same person's other hits from the same place, up to ten minutes around the burst; and
+                    from any place a browser's fetch of the picture in the two minutes before it (the median
+                    is 9 s): people's browsers fetch pictures when people read, which is hardly ever then
+    scanner place   hits from a place that made bursts for several people within ten minutes around
     one domain      many people of one organisation's domain, from one place, within a minute
 
 Not so: being quick (half a percent of the bursts begin within ten seconds), coming from Microsoft
@@ -36,6 +38,7 @@ BURST_LINKS = 3
 SPREAD_MS, SPREAD_LINKS = 5_000, 5
 """A slower scanner: so many distinct links within so long."""
 BESIDE_MS = 600_000
+PICTURE_MS = 120_000
 PLACE_PEOPLE = 3
 """Bursts for so many people make a place a scanner's."""
 DOMAIN_PEOPLE, DOMAIN_MS = 8, 60_000
@@ -114,20 +117,23 @@ def at_once(fact: Fact) -> Opinion | None:
     return None
 
 
-def judge(facts: Sequence[Fact], *, domains: Mapping[int, str] | None = None) -> list[Opinion]:
-    """An opinion on each hit of one campaign, in their order. `domains` are those of the subscribers' addresses."""
+def judge(facts: Sequence[Fact], *, links: int = 0, domains: Mapping[int, str] | None = None) -> list[Opinion]:
+    """An opinion on each hit of one campaign, in their order.
+
+    `links` is how many links the campaign has, if that is known; `domains` are those of the subscribers' addresses.
+    """
     opinions: list[Opinion | None] = [at_once(fact) for fact in facts]
     people: dict[int, list[int]] = defaultdict(list)
-    links: set[int] = set()
+    seen: set[int] = set()
     for place, fact in enumerate(facts):
         if fact.subscriber_id:
             people[fact.subscriber_id].append(place)
         if fact.kind == _CLICK:
-            links.add(fact.link)
+            seen.add(fact.link)
     bursts: list[int] = []
     for places in people.values():
         if len(places) > 1:
-            bursts += _bursts(facts, places, opinions, all_links=len(links))
+            bursts += _bursts(facts, places, opinions, all_links=max(links, len(seen)))
     _scanner_places(facts, bursts, opinions)
     if domains:
         _one_domain(facts, domains, opinions)
@@ -163,25 +169,34 @@ def burst_of(clicks: Sequence[Fact], *, all_links: int) -> list[int]:
 
 
 def _is_beside(fact: Fact, burst: Iterable[Fact]) -> bool:
-    return any(fact.prefix_hash == one.prefix_hash and abs(fact.at_ms - one.at_ms) <= BESIDE_MS for one in burst)
+    picture = fact.kind == _OPEN and fact.agent_class in (Agent.BROWSER, Agent.PHONE_BROWSER)
+    return any(
+        (fact.prefix_hash == one.prefix_hash and abs(fact.at_ms - one.at_ms) <= BESIDE_MS)
+        or (picture and 0 <= one.at_ms - fact.at_ms <= PICTURE_MS)
+        for one in burst
+    )
 
 
 def _scanner_places(facts: Sequence[Fact], bursts: list[int], opinions: list[Opinion | None]) -> None:
-    people: dict[bytes, set[int]] = defaultdict(set)
-    times: dict[bytes, list[int]] = defaultdict(list)
+    """Several people's bursts within ten minutes of a hit, so that what came hours ago need not be known."""
+    moments: dict[bytes, list[tuple[int, int]]] = defaultdict(list)
     for place in bursts:
         if prefix := facts[place].prefix_hash:
-            people[prefix].add(facts[place].subscriber_id)
-            times[prefix].append(facts[place].at_ms)
-    known = {prefix: sorted(times[prefix]) for prefix, found in people.items() if len(found) >= PLACE_PEOPLE}
+            moments[prefix].append((facts[place].at_ms, facts[place].subscriber_id))
+    known = {
+        prefix: sorted(found)
+        for prefix, found in moments.items()
+        if len({person for _, person in found}) >= PLACE_PEOPLE
+    }
     if not known:
         return
     for place, fact in enumerate(facts):
-        moments = known.get(fact.prefix_hash)
-        if moments is None or opinions[place] is not None:
+        found = known.get(fact.prefix_hash)
+        if found is None or opinions[place] is not None:
             continue
-        after = bisect_left(moments, fact.at_ms - BESIDE_MS)
-        if after < len(moments) and moments[after] <= fact.at_ms + BESIDE_MS:
+        first = bisect_left(found, (fact.at_ms - BESIDE_MS, 0))
+        last = bisect_left(found, (fact.at_ms + BESIDE_MS + 1, 0))
+        if len({person for _, person in found[first:last]}) >= PLACE_PEOPLE:
             opinions[place] = _OPINIONS[Reason.SCANNER_PLACE]
 
 

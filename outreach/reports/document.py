@@ -164,6 +164,7 @@ def _acts(acts: Acts) -> dict[str, int]:
         "hits": acts.hits,
         "machine_hits": acts.machine_hits,
         "not_measurable": acts.unmeasurable,
+        "anonymous_hits": acts.anonymous_hits,
     }
 
 

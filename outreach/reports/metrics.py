@@ -1,7 +1,8 @@
 """The figures of one campaign. The unit is a person; what machines did is counted beside, never among them.
 
 delivered    accepted, less those whose message came back within three days
-opens        people whose mail program loaded the pixel; a lower bound, since many programs load no pictures
+opens        people whose mail program loaded the pixel; a lower bound, since many programs load no pictures.
+             Their share is of those delivered to whom an open can be measured at all
 clicks       people who followed at least one link
 left         people whose last word on this campaign was to unsubscribe
 complaints   people who pressed "spam"
@@ -31,6 +32,9 @@ from outreach.store.events import Verdict
 from outreach.store.tables import delivery, event, feedback
 
 LATE_BOUNCE = dt.timedelta(hours=72)
+NOBODY = 0
+"""event.subscriber_id of a hit that is counted without the person (events.Choice.AGGREGATE)."""
+_SOMEBODY = event.c.subscriber_id != NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ class Acts:
     machine_hits: int
     unmeasurable: int
     """People of whom only hits are known that their mail program makes whether or not anybody reads."""
+    anonymous_hits: int = 0
+    """Hits of people who let themselves be counted, but not known: in `hits`, and in nobody's `people`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,8 @@ class Figures:
     clicks: Acts
     left: Departures
     complaints: int
+    measurable: int
+    """Delivered people whose opens can be measured: the others' mail programs load every picture."""
     accepted_rate: Rate
     open_rate: Rate
     click_rate: Rate
@@ -106,8 +114,9 @@ def figures(
         clicks=clicks,
         left=left,
         complaints=complaints,
+        measurable=max(0, delivered - opens.unmeasurable),
         accepted_rate=rate(accepted, balance.attempted),
-        open_rate=rate(opens.people, delivered),
+        open_rate=rate(opens.people, max(opens.people, delivered - opens.unmeasurable)),
         click_rate=rate(clicks.people, delivered),
         leave_rate=rate(left.people, delivered),
         complaint_rate=rate(complaints, accepted),
@@ -125,7 +134,7 @@ def _first_acts(events: Connection, campaign_id: int, kind: Kind) -> dict[int, d
     """When each person first did it."""
     rows = events.execute(
         select(event.c.subscriber_id, func.min(event.c.at, type_=event.c.at.type))
-        .where(event.c.campaign_id == campaign_id, event.c.kind == kind.value, by_a_person())
+        .where(event.c.campaign_id == campaign_id, event.c.kind == kind.value, by_a_person(), _SOMEBODY)
         .group_by(event.c.subscriber_id)
     )
     return {person: at for person, at in rows}  # noqa: C416 - dict() would lose the types
@@ -139,13 +148,19 @@ def _acts(events: Connection, campaign_id: int, kind: Kind, first: dict[int, dt.
     ):
         hits[verdict] = count
     blurred = events.execute(
-        select(event.c.subscriber_id).where(*of_kind, event.c.verdict == Verdict.NOT_MEASURABLE.value).distinct()
+        select(event.c.subscriber_id)
+        .where(*of_kind, event.c.verdict == Verdict.NOT_MEASURABLE.value, _SOMEBODY)
+        .distinct()
     ).scalars()
+    anonymous = events.execute(
+        select(func.count()).select_from(event).where(*of_kind, by_a_person(), event.c.subscriber_id == NOBODY)
+    ).scalar_one()
     return Acts(
         people=len(first),
         hits=hits[Verdict.UNJUDGED] + hits[Verdict.PERSON],
         machine_hits=hits[Verdict.MACHINE],
         unmeasurable=sum(person not in first for person in blurred),
+        anonymous_hits=anonymous,
     )
 
 
@@ -154,7 +169,7 @@ def _links(events: Connection, campaign_id: int, urls: Sequence[str]) -> tuple[L
     people, machines = Counter[int](), Counter[int]()
     for link, count in events.execute(
         select(event.c.link, func.count(event.c.subscriber_id.distinct()))
-        .where(*clicks, by_a_person())
+        .where(*clicks, by_a_person(), _SOMEBODY)
         .group_by(event.c.link)
     ):
         people[link] = count

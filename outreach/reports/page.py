@@ -94,7 +94,7 @@ def _environment() -> Environment:
 def _tiles(figures: Figures) -> list[_Tile]:
     return [
         _tile("Accepted", figures.accepted_rate, "tried"),
-        _tile("Opened", figures.open_rate, "delivered"),
+        _tile("Opened", figures.open_rate, "measurable" if figures.opens.unmeasurable else "delivered"),
         _tile("Followed a link", figures.click_rate, "delivered"),
         _tile("Unsubscribed", figures.leave_rate, "delivered"),
     ]

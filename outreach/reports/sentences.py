@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from outreach.reports.document import Report
-from outreach.reports.words import day, number, people, series, some
+from outreach.reports.words import day, number, people, percent, series, some
 from outreach.store.campaigns import Status
 from outreach.store.deliveries import State
 
@@ -40,7 +40,8 @@ def summary(report: Report) -> list[str]:
 
 def coverage(report: Report) -> str:
     """How far the number of opens can be believed."""
-    opens = report.figures.opens
+    figures = report.figures
+    opens = figures.opens
     text = (
         "An open is noticed only where a mail program loads pictures, so more people may have read it than this says."
     )
@@ -48,7 +49,11 @@ def coverage(report: Report) -> str:
         text += (
             f" For {people(opens.unmeasurable)} it cannot be known:"
             " their mail programs load every picture, read or not."
+            f" Opens are measurable for {percent(figures.measurable / max(1, figures.delivered))} of those delivered,"
+            " and the share is of them."
         )
+    if anonymous := opens.anonymous_hits + figures.clicks.anonymous_hits:
+        text += f" {some(anonymous, 'hit', 'hits')} came from people who asked to be counted, but not known."
     return f"{text} {_machines(report)} Clicks are the firmer number."
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
+from outreach.events import Kind
 from outreach.store import tables
 from outreach.store.dialects import Instant, to_ms
 from outreach.store.events import Verdict
@@ -59,6 +60,15 @@ def waiting(connection: Connection, *, before: dt.datetime) -> dict[int, dt.date
 def campaigns(connection: Connection) -> list[int]:
     """Every campaign with opens or clicks."""
     return list(connection.execute(select(_event.c.campaign_id).distinct()).scalars())
+
+
+def links(connection: Connection, campaign_id: int) -> int:
+    """How many links of a campaign have been followed by anybody."""
+    return connection.execute(
+        select(func.count(_event.c.link.distinct())).where(
+            _event.c.campaign_id == campaign_id, _event.c.kind == Kind.CLICK.value
+        )
+    ).scalar_one()
 
 
 def hits(connection: Connection, campaign_id: int, *, since: dt.datetime | None = None) -> Iterator[Hit]:
