@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
-from outreach.bounces.classify import fault
+from outreach.bounces.classify import Fault, fault
 from outreach.rendering.compose import Composer
 from outreach.rendering.errors import ComposeError
 from outreach.rendering.message import Recipient
@@ -24,7 +24,9 @@ from outreach.sending.breaker import Breaker
 from outreach.sending.gate import gate
 from outreach.sending.ledger import Ledger
 from outreach.sending.outcomes import Accepted, Deferred, Outcome, Refused, Unknown, Unsent, Verb
+from outreach.sending.quiet import QuietHours
 from outreach.sending.retry import RetryPolicy
+from outreach.sending.throttle import Throttle
 from outreach.sending.transports import Lane, Ready, RelayUnreachable, Transport
 from outreach.store.campaigns import Campaign, Status
 from outreach.store.claims import Claimed
@@ -38,6 +40,10 @@ FLUSH_AFTER = 200
 """Outcomes committed together …"""
 FLUSH_EVERY = 0.5
 """… or after this many seconds, whichever comes first."""
+TURN_SECONDS = 0.05
+"""How often a lane looks whether a provider's turn has come."""
+ABOUT_THE_RECIPIENT = frozenset({Verb.RCPT, Verb.DATA, Verb.DOT})
+"""Where a 4yz may be the recipient's provider speaking through the relay; before that it is the relay's own."""
 RECONNECTS = 5
 """How often in a row a lane may be lost before its worker gives up for now."""
 
@@ -54,6 +60,8 @@ class Pipeline:
         transport: Transport,
         retry: RetryPolicy,
         breaker: Breaker,
+        throttle: Throttle,
+        quiet: QuietHours | None = None,
         clock: Callable[[], dt.datetime],
     ) -> None:
         self._campaign = campaign
@@ -62,6 +70,8 @@ class Pipeline:
         self._transport = transport
         self._retry = retry
         self._breaker = breaker
+        self._throttle = throttle
+        self._quiet = quiet if campaign.message_class == "regular" else None
         self._clock = clock
         self._ready: deque[Ready] = deque()
         self._trouble: Exception | None = None
@@ -88,6 +98,7 @@ class Pipeline:
             flusher.cancel()
             left = len(self._ready)
             self._ready.clear()  # what is handed back is no longer ours to send
+            self._throttle.clear()
             self._ledger.hand_back()
         self.flush()
         if self.failure is not None:
@@ -98,7 +109,9 @@ class Pipeline:
     async def _work(self, lane: Lane | None) -> None:
         """One lane: hand over one message after the other until there is none, or no relay."""
         lost = 0
-        while self._fill():
+        while self._fill() or await self._turn_comes():
+            if not self._ready:
+                continue
             if lane is None or not lane.is_open:
                 try:
                     lane = await self._reopen(lost)
@@ -140,6 +153,7 @@ class Pipeline:
 
     def done(self, ready: Ready, outcome: Outcome) -> None:
         """An attempt has ended."""
+        self._throttle.ended(ready.claimed)
         self._write_down(ready.claimed, outcome)
         if self._ledger.unwritten >= FLUSH_AFTER:
             self.flush()
@@ -149,11 +163,29 @@ class Pipeline:
     def _fill(self) -> bool:
         """Claim, gate and compose a batch when there is no message in hand; True if there is one."""
         while not self._ready and not self._held:
-            batch = self._attempt(lambda: self._ledger.claim(BATCH))
-            if not batch:
+            batch = self._attempt(lambda: self._ledger.claim(BATCH)) or []
+            turn = self._in_turn([claimed for claimed in batch if self._passes(claimed)])
+            if not turn and (not batch or self._throttle.lined_up):
                 return False
-            self._compose([claimed for claimed in batch if self._passes(claimed)])
+            self._compose(turn)
         return not self._held
+
+    def _in_turn(self, people: list[Claimed]) -> list[Claimed]:
+        """Whoever may be sent to now, of these and of those who waited for their provider's turn."""
+        if not self._throttle.active:
+            return people
+        for claimed in people:
+            due_at = self._throttle.line_up(claimed)
+            if due_at is not None:
+                self._ledger.put_off(claimed, "waiting for its provider's turn", due_at=due_at)
+        return self._throttle.take(BATCH)
+
+    async def _turn_comes(self) -> bool:
+        """Wait a moment if somebody is only waiting for their provider's turn."""
+        if self._held or not self._throttle.lined_up:
+            return False
+        await asyncio.sleep(TURN_SECONDS)
+        return True
 
     @property
     def _held(self) -> bool:
@@ -163,7 +195,14 @@ class Pipeline:
         left_out = gate(claimed, message_class=self._campaign.message_class)
         if left_out is not None:
             self._ledger.settle(claimed, left_out.state, left_out.reason)
-        return left_out is None
+            return False
+        if self._campaign.not_after is not None and self._clock() > self._campaign.not_after:
+            self._ledger.settle(claimed, State.EXPIRED, "too late")
+            return False
+        if self._quiet and (morning := self._quiet.until(self._clock(), zone=claimed.timezone)):
+            self._ledger.put_off(claimed, "quiet hours", due_at=morning)
+            return False
+        return True
 
     def _compose(self, batch: list[Claimed]) -> None:
         """Compose and sign; a person whose message cannot be made is quarantined, and stops nobody else."""
@@ -187,10 +226,14 @@ class Pipeline:
                 settle(State.ACCEPTED, reply)
             case Deferred(reply, verb):
                 self._ledger.answered(claimed, verb, reply)
+                if verb in ABOUT_THE_RECIPIENT and fault(reply, verb=verb) is Fault.RATE:
+                    self._attempt(lambda: self._throttle.told(claimed, reply))
                 self._try_again(claimed, reply)
             case Refused(reply, verb) if fault(reply, verb=verb).ours:
                 self._ledger.answered(claimed, verb, reply)
-                settle(State.WAITING, reply, due_at=self._clock())
+                if verb in ABOUT_THE_RECIPIENT and fault(reply, verb=verb) is Fault.RATE:
+                    self._attempt(lambda: self._throttle.told(claimed, reply))
+                self._try_again(claimed, reply)
                 self.stopping |= self._breaker.refused(reply, verb=verb)
             case Refused(reply, verb):
                 self._ledger.answered(claimed, verb, reply)
@@ -216,6 +259,7 @@ class Pipeline:
 
     def _flush(self) -> None:
         self._ledger.flush()
+        self._throttle.refresh()
         self.yielding = self._ledger.overtaken
         if self._ledger.status is not Status.SENDING:
             self.stopping = True

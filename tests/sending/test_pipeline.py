@@ -172,3 +172,16 @@ def test_nothing_of_a_finished_run_is_left_behind(world) -> None:
 def test_an_outcome_is_named_by_the_replys_first_digit() -> None:
     kinds = [type(outcome_of(reply, Verb.DOT)).__name__ for reply in ("250 ok", "451 later", "550 no", "199 what")]
     assert kinds == ["Accepted", "Deferred", "Refused", "Deferred"]
+
+
+def test_one_domain_that_refuses_us_is_not_asked_again_at_once_and_not_for_ever(world) -> None:
+    city = world(addresses=["ada@mail.example", "bo@strict.example"])
+    transport = MemoryTransport({"bo@strict.example": "550 5.7.1 not from you"})
+    for _ in range(2):
+        city.send(transport, retry=RetryPolicy(dt.timedelta(minutes=5), 2))
+    assert city.counts() == {"accepted": 1, "waiting": 1}
+    for _ in range(2):
+        city.send(transport, retry=RetryPolicy(dt.timedelta(0), 1))
+    with city.store.read() as connection:
+        due = connection.execute(select(tables.retry.c.due_at)).scalar_one()
+    assert due >= city.clock() + dt.timedelta(minutes=5)
