@@ -14,9 +14,10 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Table, and_, case, exists, func, insert, literal, null, or_, select, update
 
 from outreach.store import tables
+from outreach.store.consent import SubscriptionStatus
 from outreach.store.staging import FREQUENCIES, Fate, Stage, dump
 
 _AT_ONCE: Final = 5_000
@@ -206,9 +207,10 @@ def _gather_subscriptions(stage: Stage, topic_ids: Sequence[int]) -> None:
         select(
             stage.topic.c.topic_id,
             person.c.id,
-            func.min(wish.c.at),
+            func.coalesce(func.min(_if_confirmed(wish, wish.c.at)), func.min(wish.c.at)),
             func.max(wish.c.frequency),
-            func.min(wish.c.number),
+            func.max(wish.c.confirmed),
+            func.coalesce(func.min(_if_confirmed(wish, wish.c.number)), func.min(wish.c.number)),
         )
         .select_from(
             wish.join(person, person.c.address == wish.c.address).join(
@@ -229,11 +231,16 @@ def _gather_subscriptions(stage: Stage, topic_ids: Sequence[int]) -> None:
         .where(
             or_(
                 now.c.topic_id.is_(None),
+                and_(now.c.status == SubscriptionStatus.UNCONFIRMED, staged.c.confirmed == 1),
                 and_(_is_newer_frequency(stage), now.c.frequency != staged.c.frequency % FREQUENCIES),
             )
         )
     )
     stage.connection.execute(update(person).where(person.c.id.in_(news)).values(changed=1))
+
+
+def _if_confirmed(wish: Table, column: ColumnElement[int]) -> ColumnElement[int]:
+    return case((wish.c.confirmed == 1, column), else_=null())
 
 
 def _is_newer_frequency(stage: Stage) -> ColumnElement[bool]:

@@ -28,11 +28,14 @@ from sqlalchemy import (
 )
 
 from outreach.store import tables
-from outreach.store.consent import CONFIRMED, PURPOSE
+from outreach.store.consent import CONFIRMED, PURPOSE, SubscriptionStatus
 from outreach.store.dialects import Document, Instant, to_ms
 from outreach.store.staging import CODE, FREQUENCIES, Fate, Stage
 from outreach.store.subscribers import ACTIVE
 from outreach.store.suppressions import GRAVITY
+
+
+UNCONFIRMED = SubscriptionStatus.UNCONFIRMED.value
 
 
 def apply(stage: Stage, *, system: str, source: str, evidence: Mapping[str, str], now: dt.datetime) -> None:
@@ -189,7 +192,7 @@ def _subscribe(stage: Stage) -> None:
     columns = {
         "topic_id": staged.topic_id,
         "subscriber_id": staged.subscriber_id,
-        "status": literal(CONFIRMED),
+        "status": staged.confirmed,  # 1 and 0 are what they are in SubscriptionStatus
         "frequency": func.coalesce(staged.frequency % FREQUENCIES, 0),
         "changed_at": stage.moment(staged.at),
         "frequency_at": stage.moment(staged.frequency // FREQUENCIES),
@@ -205,11 +208,15 @@ def _subscribe(stage: Stage) -> None:
             and_(new.frequency_at == now.c.frequency_at, new.frequency > now.c.frequency),
         ),
     )
-    since = and_(now.c.status == CONFIRMED, new.changed_at < now.c.changed_at)
+    confirms = and_(now.c.status == UNCONFIRMED, new.status == CONFIRMED)
+    # The earliest date of those who say the same; who says more has the say.
+    earlier = and_(now.c.status == new.status, new.changed_at < now.c.changed_at)
+    since = or_(confirms, earlier)
     stage.connection.execute(
         statement.on_conflict_do_update(
             index_elements=["topic_id", "subscriber_id"],
             set_={
+                "status": case((confirms, new.status), else_=now.c.status),
                 "frequency": case((newer, new.frequency), else_=now.c.frequency),
                 "frequency_at": case((newer, new.frequency_at), else_=now.c.frequency_at),
                 "changed_at": case((since, new.changed_at), else_=now.c.changed_at),
@@ -248,7 +255,7 @@ def _note_consent(stage: Stage, source: str, evidence: Mapping[str, str], now: d
             stage.document(wish.c.evidence),
         )
         .select_from(staged.join(wish, wish.c.number == staged.c.wish))
-        .where(confirmed, ~said)
+        .where(confirmed, staged.c.confirmed == 1, ~said)
     )
     columns = ["subscriber_id", "topic_id", "purpose", "given", "source", "at", "evidence"]
     stage.connection.execute(insert(consent).from_select(columns, given, include_defaults=False))

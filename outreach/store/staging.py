@@ -85,6 +85,7 @@ class WishRow(NamedTuple):
     topic: int  # from 0, in the order in which the file names them
     at: int
     frequency: int | None  # a frequency_code
+    confirmed: int  # 1, or 0 for a topic that was asked for and never confirmed
     evidence: str  # JSON
 
 
@@ -256,6 +257,7 @@ def _tables(slots: tuple[str, ...]) -> Mapping[str, Table]:
         Column("topic", Integer, nullable=False),
         Column("at", BigInteger, nullable=False),
         Column("frequency", BigInteger),
+        Column("confirmed", SmallInteger, nullable=False),
         Column("evidence", Text, nullable=False),
     )
     _table(
@@ -293,6 +295,7 @@ def _tables(slots: tuple[str, ...]) -> Mapping[str, Table]:
         Column("subscriber_id", BigInteger, primary_key=True, autoincrement=False),
         Column("at", BigInteger, nullable=False),
         Column("frequency", BigInteger),
+        Column("confirmed", SmallInteger, nullable=False),
         Column("wish", Integer, nullable=False),
         sqlite_with_rowid=False,
     )

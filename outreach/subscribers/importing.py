@@ -215,7 +215,7 @@ class _Staging:
         if self._topic:
             topic, default = self._topic_number(self._topic), self.mapping.default_at
             self._wish_batch.extend(
-                WishRow(row[1], topic, row[4] or row[5] or default, None, f"{self._evidence}{row[0]}}}")
+                WishRow(row[1], topic, row[4] or row[5] or default, None, 1, f"{self._evidence}{row[0]}}}")
                 for row in staged
             )
         if len(whole) == len(batch):
@@ -251,12 +251,12 @@ class _Staging:
             return
         evidence = f"{self._evidence}{number}"
         evidence += f",{dump(found.evidence)[1:]}" if found.evidence else "}"
-        for topic, at, frequency in found.wishes:
+        for topic, at, frequency, confirmed in found.wishes:
             code = None if frequency is None else frequency_code(at, frequency)
-            self._wish_batch.append(WishRow(found.address, self._topic_number(topic), at, code, evidence))
+            self._wish_batch.append(WishRow(found.address, self._topic_number(topic), at, code, int(confirmed), evidence))
         if self._topic:
             at = found.joined or found.at or found.suppressed_at
-            self._wish_batch.append(WishRow(found.address, self._topic_number(self._topic), at, None, evidence))
+            self._wish_batch.append(WishRow(found.address, self._topic_number(self._topic), at, None, 1, evidence))
 
     def _topic_number(self, name: str) -> int:
         number = self._topics.get(name)

@@ -47,6 +47,7 @@ class Wish(NamedTuple):
     topic: str
     at: int
     frequency: int | None
+    confirmed: bool = True
 
 
 class Person(NamedTuple):
@@ -101,6 +102,8 @@ class Mapping:
         )
         self._joined, self._topic_date = at.get(Role.JOINED, width), at.get(Role.TOPIC_DATE, width)
         self._opt_out, self._opt_out_date = at.get(Role.OPT_OUT, width), at.get(Role.OPT_OUT_DATE, width)
+        # Mailchimp counts who never clicked the confirmation among its subscribers; we do not.
+        self._proof = at.get(Role.CONFIRMED) if system.dates_confirmations else None
         self._evident = [(role.value, at[role]) for role in (Role.ORIGIN, Role.CONFIRMED) if role in at]
         self.is_dated = any(role in at for role in _DATES)
         self.date_cells = [at[role] for role in (*_DATES, Role.CONFIRMED, Role.JOINED) if role in at]
@@ -201,7 +204,8 @@ class Mapping:
             return ()
         frequency = FREQUENCIES.get(folded(word)) if (word := cells[self._frequency]) else None
         at = max(self.moment(cells[self._topic_date]) or at, 0)
-        return tuple([Wish(name, at, frequency) for name in names])
+        confirmed = self._proof is None or bool(cells[self._proof])
+        return tuple([Wish(name, at, frequency, confirmed) for name in names])
 
 
 def converter(field: str, kind: str | None) -> Convert:

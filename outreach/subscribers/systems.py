@@ -48,6 +48,8 @@ class System:
     """Where its words differ from the common ones."""
     suppresses: Reason | None = None
     """Set if everybody in such a file must never be written to."""
+    dates_confirmations: bool = False
+    """It notes when each person confirmed; who has no such date never did, and is not subscribed."""
 
 
 @lru_cache(maxsize=4096)
@@ -84,6 +86,7 @@ SYSTEMS: Final = (
                 Role.IGNORE,
             ),
         },
+        dates_confirmations=True,
     ),
     System(
         "listmonk",

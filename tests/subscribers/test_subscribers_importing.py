@@ -87,7 +87,22 @@ def test_a_person_arrives_whole(store: Store, tmp_path: Path) -> None:
         (first, _second) = consent.history_of(connection, ada.id)
     assert slot == "3"
     assert (first.given, first.source) == (True, "mailchimp export people.csv")
-    assert first.evidence == {"file": "people.csv", "row": 2}
+    assert first.evidence == {"file": "people.csv", "row": 2, "confirmed": ADA["OPTIN_TIME"]}
+
+
+def test_who_never_confirmed_at_mailchimp_is_not_subscribed_until_another_file_proves_it(
+    store: Store, tmp_path: Path
+) -> None:
+    unproved = mailchimp({**ADA, "CONFIRM_TIME": "", "TAGS": "Housing"})
+    proved = mailchimp({**ADA, "TAGS": "Housing"})
+    bring(store, tmp_path, unproved)
+    assert topics(store, "ada@city.example")["Housing"][0] is SubscriptionStatus.UNCONFIRMED
+    assert size(store, "consent") == 0
+    bring(store, tmp_path, proved)
+    assert topics(store, "ada@city.example")["Housing"][0] is SubscriptionStatus.CONFIRMED
+    assert size(store, "consent") == 1
+    bring(store, tmp_path, unproved)
+    assert topics(store, "ada@city.example")["Housing"][0] is SubscriptionStatus.CONFIRMED
 
 
 def test_the_same_file_again_changes_nothing(store: Store, tmp_path: Path) -> None:
