@@ -115,7 +115,7 @@ class City:
 @cache
 def big_message() -> CompiledMessage:
     """About 31 KB on the wire, ten links, in the notice layout."""
-    body = "\n\n".join(PARAGRAPH.format(n=n) + FILLER * 9 for n in range(10))
+    body = "\n\n".join(PARAGRAPH.format(n=n) + FILLER * 5 for n in range(10))
     return _compiled(body)
 
 

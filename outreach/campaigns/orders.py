@@ -28,4 +28,8 @@ def orders_for(campaign: Campaign, settings: Settings, *, token_keys: Path, pati
         retry_first=dt.timedelta(seconds=settings.number("policy.retry_seconds")),
         max_attempts=settings.number("policy.max_attempts"),
         patience=patience,
+        throttle=settings.text("relay.throttle"),
+        workspace=settings.root,
+        quiet_hours=settings.text("policy.quiet_hours"),
+        zone=settings.text("organisation.timezone"),
     )

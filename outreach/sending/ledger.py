@@ -120,6 +120,10 @@ class Ledger:
         self._note(claimed, state, reason, due_at)
         self.tally[state] += 1
 
+    def put_off(self, claimed: Claimed, reason: str, *, due_at: dt.datetime) -> None:
+        """Not now, and nothing was tried: it waits again until `due_at`."""
+        self._note(claimed, State.WAITING, reason, due_at, tried=False)
+
     @property
     def unwritten(self) -> int:
         return len(self._written)
@@ -150,9 +154,11 @@ class Ledger:
         self._waiting.clear()
         for claimed in list(self._claimed.values()):
             if claimed.subscriber_id not in self._on_wire:
-                self._note(claimed, State.WAITING, "handed back", self._clock())
+                self._note(claimed, State.WAITING, "handed back", self._clock(), tried=False)
 
-    def _note(self, claimed: Claimed, state: State, reason: str, due_at: dt.datetime | None) -> None:
+    def _note(
+        self, claimed: Claimed, state: State, reason: str, due_at: dt.datetime | None, *, tried: bool = True
+    ) -> None:
         del self._claimed[claimed.subscriber_id]
         self._on_wire.discard(claimed.subscriber_id)
-        self._written.append(Written(claimed.claim_id, claimed.subscriber_id, state, reason[:500], due_at))
+        self._written.append(Written(claimed.claim_id, claimed.subscriber_id, state, reason[:500], due_at, tried))

@@ -13,19 +13,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from outreach import clock
 from outreach.errors import ConfigurationError, Interrupted
 from outreach.rendering import dkim
 from outreach.rendering.compose import Composer
 from outreach.rendering.message import CompiledMessage
 from outreach.sending.breaker import Breaker
 from outreach.sending.ledger import Ledger
+from outreach.sending.mx import KEEP, keep_looking
 from outreach.sending.pipeline import Pipeline
+from outreach.sending.quiet import QuietHours
 from outreach.sending.retry import RetryPolicy
+from outreach.sending.shaping import load as load_shaping
+from outreach.sending.throttle import Throttle
 from outreach.sending.transports import Transport
 from outreach.sending.transports.failover import Failover
 from outreach.sending.transports.lane import COMMAND_TIMEOUT, DOT_TIMEOUT
 from outreach.sending.transports.smtp import Relay, SmtpTransport
-from outreach.store import campaigns, claims
+from outreach.store import campaigns, claims, throttles
 from outreach.store.campaigns import Campaign, Status
 from outreach.store.database import Store
 from outreach.store.deliveries import State
@@ -61,6 +66,12 @@ class Orders:
     """How long to wait for a retry to become due before leaving it to the next run."""
     command_timeout: float = COMMAND_TIMEOUT
     dot_timeout: float = DOT_TIMEOUT
+    throttle: str = "adaptive"
+    """Or "shaped": the shaping table's limits hold from the start."""
+    workspace: Path | None = None
+    """Where the workspace's own shaping.toml is looked for."""
+    quiet_hours: str = ""
+    zone: str = "UTC"
     stalled_after: float = 90.0
     """Seconds of silence after which a worker is ended; longer than the store may keep one waiting."""
 
@@ -152,6 +163,7 @@ async def _work(
 ) -> Counter[State]:
     breaker = Breaker()
     urgent = campaign.message_class == "emergency"
+    throttle = _throttle(store, orders)
     with Ledger(store, campaign.id, folder=orders.journal_folder, clock=_now, urgent=urgent) as ledger:
         pipeline = Pipeline(
             campaign,
@@ -160,10 +172,13 @@ async def _work(
             transport=transport,
             retry=RetryPolicy(orders.retry_first, orders.max_attempts),
             breaker=breaker,
+            throttle=throttle,
+            quiet=QuietHours.parse(orders.quiet_hours, zone=orders.zone),
             clock=_now,
         )
         interrupted = _stop_on_signals(pipeline)
         reporting = asyncio.create_task(_report(pipeline, ledger, progress))
+        looking = asyncio.create_task(keep_looking(throttle))
         try:
             while True:
                 await pipeline.send(lanes=orders.lanes)
@@ -173,6 +188,7 @@ async def _work(
                 raise pipeline.failure
         finally:
             reporting.cancel()
+            looking.cancel()
             if breaker.reason is not None:
                 _pause(store, campaign.id, breaker.reason)
     if progress is not None:
@@ -180,6 +196,13 @@ async def _work(
     if interrupted.is_set():
         raise Interrupted("stopped as asked; everybody else is still waiting. Run the same command again to go on")
     return ledger.tally
+
+
+def _throttle(store: Store, orders: Orders) -> Throttle:
+    with store.read() as connection:
+        domains = throttles.domains(connection, since=_now() - KEEP)
+    shaping = load_shaping(orders.workspace)
+    return Throttle(store, shaping, enforced=orders.throttle == "shaped", clock=_now, domains=domains)
 
 
 async def _more_soon(store: Store, campaign_id: int, pipeline: Pipeline, *, patience: dt.timedelta) -> bool:
@@ -232,4 +255,4 @@ def _pause(store: Store, campaign_id: int, reason: str) -> None:
 
 
 def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
+    return clock.now()

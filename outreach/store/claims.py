@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, literal, or_, select, update
 
 from outreach.errors import OutreachError
+from outreach.store import digests
+from outreach.store.consent import CONFIRMED
 from outreach.store.deliveries import State
 from outreach.store.tables import (
     campaign,
@@ -59,6 +61,7 @@ class Claimed(NamedTuple):
     """The status of the subscription to the campaign's topic."""
     strikes: int | None
     """How many workers died while this message was being made; None: none did."""
+    timezone: str | None
 
 
 class Written(NamedTuple):
@@ -69,6 +72,8 @@ class Written(NamedTuple):
     state: State
     reason: str
     due_at: dt.datetime | None = None
+    tried: bool = True
+    """False if nothing was attempted after all: then it does not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +121,7 @@ def take(
 ) -> list[Claimed]:
     """Claim up to `limit` deliveries that are due; empty if none is, or if the campaign is not sending."""
     row = connection.execute(
-        select(campaign.c.status, campaign.c.claim_cursor, campaign.c.topic_id)
+        select(campaign.c.status, campaign.c.claim_cursor, campaign.c.topic_id, campaign.c.message_class)
         .where(campaign.c.id == campaign_id)
         .with_for_update()
     ).one()
@@ -143,7 +148,18 @@ def take(
         .values(state=State.SENDING.value, claim_id=claim_id, attempts=delivery.c.attempts + 1, at=now),
         [{"person": subscriber_id} for subscriber_id in mine],
     )
-    return _facts(connection, campaign_id, claim_id, row.topic_id, mine)
+    facts = _facts(connection, campaign_id, claim_id, row.topic_id, mine)
+    return _with_items(connection, campaign_id, facts) if row.message_class == digests.MESSAGE_CLASS else facts
+
+
+def _with_items(connection: Connection, campaign_id: int, facts: list[Claimed]) -> list[Claimed]:
+    """A digest is about what its items are about: whoever has left all of their topics has left it."""
+    carried = digests.carried(connection, campaign_id, [each.subscriber_id for each in facts])
+    return [
+        each._replace(attributes={**each.attributes, **flags}, subscription=CONFIRMED if flags else None)
+        for each in facts
+        for flags in (carried.get(each.subscriber_id, {}),)
+    ]
 
 
 def _due(connection: Connection, campaign_id: int, *, limit: int, now: dt.datetime) -> list[int]:
@@ -211,6 +227,7 @@ def _facts(
             suppression.c.reason,
             subscription.c.status,
             strike.c.count,
+            profile.c.timezone,
         )
         .select_from(source)
         .where(
@@ -246,9 +263,21 @@ def write_down(connection: Connection, campaign_id: int, results: Sequence[Writt
             delivery.c.claim_id == bindparam("fence"),
             delivery.c.state == State.SENDING,
         )
-        .values(state=bindparam("outcome"), reason=bindparam("why"), at=now, claim_id=None),
+        .values(
+            state=bindparam("outcome"),
+            reason=bindparam("why"),
+            at=now,
+            claim_id=None,
+            attempts=delivery.c.attempts - bindparam("untried"),
+        ),
         [
-            {"person": item.subscriber_id, "fence": item.claim_id, "outcome": item.state.value, "why": item.reason}
+            {
+                "person": item.subscriber_id,
+                "fence": item.claim_id,
+                "outcome": item.state.value,
+                "why": item.reason,
+                "untried": 0 if item.tried else 1,
+            }
             for item in results
         ],
     ).rowcount

@@ -19,6 +19,8 @@ from outreach.sending.breaker import Breaker
 from outreach.sending.ledger import Ledger
 from outreach.sending.pipeline import Pipeline
 from outreach.sending.retry import RetryPolicy
+from outreach.sending.shaping import load
+from outreach.sending.throttle import Throttle
 from outreach.sending.transports import Transport
 from outreach.store import campaigns, deliveries, tables
 from outreach.store.campaigns import Campaign, Status
@@ -77,6 +79,7 @@ class World:
                     transport=transport,
                     retry=retry or RetryPolicy(dt.timedelta(minutes=5), 20),
                     breaker=breaker,
+                    throttle=Throttle(self.store, load(), enforced=False, clock=self.clock),
                     clock=self.clock,
                 ).send(lanes=lanes)
 

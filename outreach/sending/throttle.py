@@ -1,0 +1,197 @@
+"""Who may be sent to right now: the people a worker has claimed, lined up by the provider that takes their mail.
+
+Each provider has a bucket in the store, shared by all workers, and a number of messages that may be on their way at
+once. A provider that asks us to slow down is obeyed, all workers alike:
+
+    421 4.7.28 (an unusual rate)   nothing for ten minutes, then one at a time, then one more every minute
+    any other 4yz about the rate   nothing for a minute, then half as fast, a tenth faster every minute
+
+While nobody asked for anything and the table is not enforced, lining up costs nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable
+
+from sqlalchemy import Connection
+
+from outreach.sending.shaping import OTHER, Limits, Shaping
+from outreach.store import throttles
+from outreach.store.claims import Claimed
+from outreach.store.database import Store
+from outreach.store.throttles import Slowed
+
+LONG_HOLD = dt.timedelta(minutes=10)
+SHORT_HOLD = dt.timedelta(minutes=1)
+STEP = dt.timedelta(minutes=1)
+"""How often a provider that asked us to slow down is trusted with a little more."""
+QUEUE_SECONDS = 2.0
+"""People of one provider that a worker keeps lined up, in seconds of its rate; whoever is beyond comes back later."""
+BURST_SECONDS = 1.0
+UNUSUAL_RATE = "4.7.28"
+
+
+class Throttle:
+    """One worker's view. `enforced`: the table's limits hold from the start; otherwise only what providers ask for."""
+
+    def __init__(
+        self,
+        store: Store,
+        shaping: Shaping,
+        *,
+        enforced: bool,
+        clock: Callable[[], dt.datetime],
+        domains: dict[str, str] | None = None,
+    ) -> None:
+        self._store, self._shaping, self._enforced, self._clock = store, shaping, enforced, clock
+        self._domains = (domains or {}) | shaping.by_domain()
+        self._queues: dict[str, deque[Claimed]] = defaultdict(deque)
+        self._slowed: dict[str, Slowed] = {}
+        self._budget: Counter[str] = Counter()
+        self._on_the_way: Counter[str] = Counter()
+        self._last_due: dict[str, dt.datetime] = {}
+        self.unknown: set[str] = set()
+        """Domains whose provider nobody has looked up yet."""
+        self.refresh()
+
+    @property
+    def active(self) -> bool:
+        """False: everybody may be sent to as they come."""
+        return self._enforced or bool(self._slowed) or bool(self._queues)
+
+    @property
+    def lined_up(self) -> bool:
+        return any(self._queues.values())
+
+    def provider(self, claimed: Claimed) -> str:
+        domain = (claimed.address or "").rpartition("@")[2]
+        found = self._domains.get(domain)
+        if found is None:
+            self.unknown.add(domain)
+        return found or OTHER
+
+    def learn(self, domain: str, hosts: Iterable[str]) -> None:
+        """What a look-up of `domain` said: the names of the servers that take its mail."""
+        provider = self._shaping.by_mx(hosts)
+        self._domains[domain] = provider
+        with self._store.write() as connection:
+            throttles.remember_domain(connection, domain, provider, now=self._clock())
+
+    def line_up(self, claimed: Claimed) -> dt.datetime | None:
+        """Take this person into the line; or, if it is too long already, when their turn may come."""
+        provider = self.provider(claimed)
+        limits, now = self._limits(provider), self._clock()
+        queue = self._queues[provider]
+        if limits is None or len(queue) < max(2 * limits.connections, limits.per_second * QUEUE_SECONDS):
+            queue.append(claimed)
+            return None
+        wait = dt.timedelta(seconds=1 / limits.per_second)
+        start = max(now + len(queue) * wait, self._held(provider) or now, self._last_due.get(provider, now))
+        self._last_due[provider] = start + wait
+        return start + wait
+
+    def take(self, limit: int) -> list[Claimed]:
+        """Up to `limit` people who may be sent to now, the providers in turn."""
+        taken: list[Claimed] = []
+        for provider in [name for name, queue in self._queues.items() if queue]:
+            queue = self._queues[provider]
+            room = min(limit - len(taken), len(queue), self._room(provider))
+            taken.extend(queue.popleft() for _ in range(room))
+            self._on_the_way[provider] += room
+            if provider in self._budget:
+                self._budget[provider] -= room
+            if not queue:  # so that the next provider's turn comes first, and an unlimited one leaves nothing behind
+                del self._queues[provider]
+        return taken
+
+    def ended(self, claimed: Claimed) -> None:
+        """This person's message is no longer on its way."""
+        if self._on_the_way and self._on_the_way[provider := self.provider(claimed)] > 0:
+            self._on_the_way[provider] -= 1
+
+    def told(self, claimed: Claimed, reply: str) -> None:
+        """A provider said 4yz about our rate: all workers obey."""
+        provider, now = self.provider(claimed), self._clock()
+        limits = self._table(provider)
+        before = self._slowed.get(provider)
+        if before is not None and before.until is not None and before.until > now:
+            return  # it has been heard already
+        with self._store.write() as connection:
+            if UNUSUAL_RATE in reply:
+                throttles.slow_down(
+                    connection, provider, until=now + LONG_HOLD, lanes=1, rate=None, reply=reply, now=now + LONG_HOLD
+                )
+            else:
+                rate = (before.rate if before is not None and before.rate else limits.per_second) / 2
+                throttles.slow_down(
+                    connection, provider, until=now + SHORT_HOLD, lanes=None, rate=max(rate, 0.1), reply=reply,
+                    now=now + SHORT_HOLD,
+                )  # fmt: skip
+        self.refresh()
+
+    def refresh(self) -> None:
+        """See what other workers were told, and fetch what the buckets hold for us. Called twice a second."""
+        now = self._clock()
+        with self._store.read() as connection:
+            self._slowed = throttles.slowed(connection)
+        eased = [each for each in self._slowed.values() if each.at + STEP <= now]
+        limited = [name for name, queue in self._queues.items() if queue and self._limits(name) is not None]
+        if not eased and not limited:
+            return
+        with self._store.write() as connection:
+            for each in eased:
+                self._ease(connection, each, now=now)
+            for provider in limited:
+                self._refill(connection, provider, now=now)
+
+    def clear(self) -> None:
+        """Nobody is in the line any more: whoever was has been handed back."""
+        self._queues.clear()
+        self._on_the_way.clear()
+
+    def _refill(self, connection: Connection, provider: str, *, now: dt.datetime) -> None:
+        limits = self._limits(provider)
+        assert limits is not None
+        burst = max(1.0, limits.per_second * BURST_SECONDS)
+        wanted = min(len(self._queues[provider]), int(burst)) - self._budget[provider]
+        if wanted > 0:
+            self._budget[provider] += throttles.grant(
+                connection, provider, wanted, rate=limits.per_second, burst=burst, now=now
+            )
+
+    def _ease(self, connection: Connection, each: Slowed, *, now: dt.datetime) -> None:
+        """A minute without complaint: one more at a time, or a tenth faster, until the table's limits are reached."""
+        limits = self._table(each.provider)
+        lanes = each.lanes + 1 if each.lanes is not None else None
+        rate = each.rate * 1.1 if each.rate is not None else None
+        healed = (lanes is None or lanes >= limits.connections) and (rate is None or rate >= limits.per_second)
+        reply = None if healed else each.reply
+        throttles.slow_down(connection, each.provider, until=None, lanes=lanes, rate=rate, reply=reply, now=now)
+
+    def _table(self, provider: str) -> Limits:
+        return self._shaping.limits.get(provider) or self._shaping.limits[OTHER]
+
+    def _held(self, provider: str) -> dt.datetime | None:
+        slowed = self._slowed.get(provider)
+        return slowed.until if slowed is not None else None
+
+    def _limits(self, provider: str) -> Limits | None:
+        """What holds for this provider now; None if nothing does."""
+        slowed = self._slowed.get(provider)
+        if slowed is None and not self._enforced:
+            return None
+        limits = self._table(provider)
+        if slowed is None:
+            return limits
+        return Limits(provider, slowed.lanes or limits.connections, slowed.rate or limits.per_second)
+
+    def _room(self, provider: str) -> int:
+        limits = self._limits(provider)
+        if limits is None:
+            return len(self._queues[provider])
+        held = self._held(provider)
+        if held is not None and held > self._clock():
+            return 0
+        return max(0, min(self._budget[provider], limits.connections - self._on_the_way[provider]))
