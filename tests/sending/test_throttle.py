@@ -149,7 +149,8 @@ def test_reserved_domains_are_never_looked_up() -> None:
 
 @pytest.mark.parametrize(
     ("zone", "hour", "until"),
-    [("UTC", 22, 8), ("UTC", 7, 8), ("UTC", 8, None), ("UTC", 20, None), ("America/Los_Angeles", 12, 16), (None, 12, None),
+    [("UTC", 22, 8), ("UTC", 7, 8), ("UTC", 8, None), ("UTC", 20, None), ("America/Los_Angeles", 12, 16),
+     (None, 12, None),
      ("Mars/Olympus", 12, None), ("Asia/Tokyo", 13, 23)],
 )  # fmt: skip
 def test_quiet_hours_go_by_the_recipients_zone(zone: str | None, hour: int, until: int | None) -> None:
