@@ -71,14 +71,14 @@ class Part:
         content = to_text(self.content(), self.parameter("charset"))
         return from_html(content) if self.type == "text/html" else content
 
-    def content(self) -> bytes:
-        """The first MAX_TEXT bytes with the transfer encoding undone."""
-        body, encoding = self.body[: MAX_TEXT * 2], self._raw("content-transfer-encoding").strip().lower()
+    def content(self, *, limit: int = MAX_TEXT) -> bytes:
+        """The first `limit` bytes with the transfer encoding undone."""
+        body, encoding = self.body[: limit * 2], self._raw("content-transfer-encoding").strip().lower()
         if encoding == "quoted-printable":
             body = quopri.decodestring(body)
         elif encoding == "base64":
             body = _base64(body)
-        return body[:MAX_TEXT]
+        return body[:limit]
 
     def walk(self) -> Iterator[Part]:
         """This part and those inside it, in the order of the mail."""
@@ -211,11 +211,14 @@ def _pieces(body: bytes, boundary: str, *, limit: int) -> list[bytes]:
 
 
 def _base64(raw: bytes) -> bytes:
-    kept = bytes(each for each in raw[: MAX_TEXT * 2] if each in _BASE64)
+    """Base64 with whatever damage it has: other bytes are passed over, a missing end is forgiven."""
+    kept = raw.translate(None, _NOT_BASE64)
+    kept = kept.partition(b"=")[0]
     try:
-        return base64.b64decode(kept[: len(kept) // 4 * 4] if b"=" not in kept else kept + b"==")
+        return base64.b64decode(kept[: len(kept) - (len(kept) % 4 == 1)] + b"===")
     except (binascii.Error, ValueError):
         return b""
 
 
-_BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+_NOT_BASE64 = bytes(each for each in range(256) if each not in _BASE64)

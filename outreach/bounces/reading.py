@@ -69,6 +69,8 @@ class Reading:
     sender: str = ""
     why: str = ""
     """For an unreadable mail: what stood in the way."""
+    message_id: str = ""
+    addressed_to: tuple[str, ...] = ()
     token_places: tuple[str, ...] = ()
     """Where a token of ours may stand: addresses, message ids and links of the returned mail."""
 
@@ -107,6 +109,8 @@ def read(raw: bytes) -> Reading:
         reading,
         subject=report.subject[:200],
         sender=report.sender[:320],
+        message_id=top.header("message-id")[:400],
+        addressed_to=tuple(top.header(name)[:1000] for name in ("to", "x-original-to", "delivered-to")),
         token_places=token_places(report),
     )
 

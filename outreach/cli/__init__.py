@@ -25,8 +25,12 @@ COMMANDS: Final = {
     "templates": "templates",
     "campaigns": "campaigns",
     "report": "report",
+    "bounces": "bounces",
     "cron": "cron",
     "track": "track",
+    "users": "users",
+    "go-live": "users",
+    "dkim": "dkim",
     "config": "config",
     "db": "config",
     "store": "store_commands",
@@ -44,7 +48,7 @@ class Outreach(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"outreach.cli.{COMMANDS[cmd_name]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def invoke(self, ctx: click.Context) -> object:

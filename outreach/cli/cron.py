@@ -23,7 +23,11 @@ def cron() -> None:
     for each trouble (exit code 1) when not.
     """
     workspace = open_workspace()
-    troubles = [trouble for trouble in (_events(workspace), *_sends(workspace), *nightly(workspace)) if trouble]
+    troubles = [
+        trouble
+        for trouble in (_events(workspace), *_sends(workspace), _returns(workspace), *nightly(workspace))
+        if trouble
+    ]
     if troubles:
         raise OutreachError("; ".join(troubles))
 
@@ -37,6 +41,17 @@ def _events(workspace: Workspace) -> str | None:
         engagement.fold(workspace.store, zone=workspace.settings.zone)
     except OutreachError as error:
         return f"events: {error}"
+    return None
+
+
+def _returns(workspace: Workspace) -> str | None:
+    """Take mail that came back, and run refusals through the bounce policy."""
+    from outreach.cli.bounces import follow
+
+    try:
+        follow(workspace)
+    except OutreachError as error:
+        return f"bounces: {error}"
     return None
 
 

@@ -17,7 +17,7 @@ from outreach.events import Event, Kind
 from outreach.store.deliveries import State
 from outreach.store.dialects import from_ms
 from outreach.store.suppressions import Reason, suppress
-from outreach.store.tables import delivery, feedback, provider_pause, returned_mail, suppression
+from outreach.store.tables import delivery, feedback, provider_pause, returned_mail, subscriber, suppression
 
 FROM_HARD = "hard bounce"
 FROM_SOFT = "soft bounces"
@@ -197,3 +197,32 @@ def waiting(connection: Connection) -> int:
             select(func.count()).select_from(returned_mail).where(returned_mail.c.handled_at.is_(None))
         ).scalar_one()
     )
+
+
+# --- history ----------------------------------------------------------------------------------------------------
+
+
+def history(connection: Connection, address: str) -> list[dict[str, Any]]:
+    """Every bounce and complaint of an address, oldest first, and what followed from each."""
+    rows = connection.execute(
+        select(feedback.c.at, feedback.c.kind, feedback.c.campaign_id, feedback.c.detail)
+        .join(subscriber, subscriber.c.id == feedback.c.subscriber_id)
+        .where(subscriber.c.address == address, feedback.c.kind.in_((int(Kind.BOUNCE), int(Kind.COMPLAINT))))
+        .order_by(feedback.c.at, feedback.c.id)
+    )
+    found = []
+    for row in rows:
+        detail = json.loads(row.detail or "{}")
+        complaint = row.kind == int(Kind.COMPLAINT)
+        found.append(
+            {
+                "at": row.at,
+                "kind": "complaint" if complaint else "bounce",
+                "campaign": row.campaign_id,
+                "reason": detail.get("type" if complaint else "reason", ""),
+                "effect": "suppress" if complaint else detail.get("effect", ""),
+                "status": detail.get("status", ""),
+                "text": detail.get("text", ""),
+            }
+        )
+    return found

@@ -1,0 +1,130 @@
+"""One mail that came back, from its bytes to its effect. Every way of collecting ends here.
+
+When `take` returns, the mail's effect is committed; only then may its source forget it. Taking the
+same mail again changes nothing, so whoever is killed in between simply does it once more.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+
+from outreach.bounces.mime import Part, parse
+from outreach.bounces.policy import Limits
+from outreach.bounces.proof import asks_to_leave
+from outreach.bounces.reading import Kind, Reading
+from outreach.bounces.recording import Fate, Taken, number, record, record_leaving
+from outreach.bounces.worker import Reader
+from outreach.store import bounces
+from outreach.store.database import Store
+from outreach.tokens import KeyRing
+from tracking.bounces import reports
+
+MAX_KEPT = 256 * 1024
+"""Bytes of a kept mail that are written to disk."""
+
+_WANTS_OUT = re.compile(
+    r"\b(?:unsubscribe|remove me|take me off|stop (?:sending|e-?mail|these)|opt[- ]?out|leave me alone|"
+    r"no more e?-?mails?|"
+    r"abmelden|austragen|d[ée]sabonner|désinscri|darme de baja|cancelar (?:la )?suscripci|no (?:me )?env[ií]en)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where returned mail is taken, and by which rules."""
+
+    store: Store
+    keys: KeyRing
+    limits: Limits
+    domain: str
+    """The sending domain: what a provider's refusal pauses."""
+    folder: Path
+    """Where mail is kept that a person should read."""
+    clock: Callable[[], dt.datetime]
+    reader: Reader
+    tally: Counter[str] = field(default_factory=Counter)
+
+    def take(self, raw: bytes, *, envelope: tuple[str, ...] = ()) -> Taken:
+        """Take one mail; its effect is committed when this returns."""
+        reading = self.reader.read(raw)
+        identity = _identity(raw, reading)
+        taken = self._leaving(raw, reading, identity, envelope) or self._report(raw, reading)
+        if taken is None:
+            with self.store.write() as connection:
+                taken = record(
+                    connection,
+                    reading,
+                    envelope=envelope,
+                    keys=self.keys,
+                    limits=self.limits,
+                    domain=self.domain,
+                    identity=identity,
+                    now=self.clock(),
+                )
+        if taken.fate is Fate.KEPT:
+            self._keep(raw, reading, taken)
+        self.tally[taken.fate.value] += 1
+        if taken.effect is not None:
+            self.tally[f"effect {taken.effect.value}"] += taken.fate is Fate.RECORDED
+        return taken
+
+    def _leaving(self, raw: bytes, reading: Reading, identity: str, envelope: tuple[str, ...]) -> Taken | None:
+        """A mail to the unsubscribe mailbox that carries the token of our unsubscribe link."""
+        if reading.kind is not Kind.OTHER:
+            return None
+        subject = asks_to_leave((reading.subject, *envelope, *reading.addressed_to), self.keys)
+        if subject is None:
+            return None
+        with self.store.write() as connection:
+            return record_leaving(connection, subject, identity=identity, now=self.clock())
+
+    def _report(self, raw: bytes, reading: Reading) -> Taken | None:
+        """A DMARC or TLS report, which receivers send to the same domain."""
+        if reading.kind is not Kind.OTHER:
+            return None
+        try:
+            read = reports.take_mail(self.store, raw, now=self.clock())
+        except reports.BadReport as error:
+            return Taken(Fate.KEPT, why=str(error))
+        return Taken(Fate.NOTED) if read else None
+
+    def _keep(self, raw: bytes, reading: Reading, taken: Taken) -> None:
+        name = f"{number(raw):016x}.eml"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / name
+        if not path.exists():
+            path.write_bytes(raw[:MAX_KEPT])
+        why = taken.why
+        if reading.kind is Kind.OTHER and _WANTS_OUT.search(f"{reading.subject}\n{_words(raw)}"):
+            why = "somebody asks to leave, in words: unsubscribe them by hand"
+        with self.store.write() as connection:
+            bounces.keep(
+                connection,
+                key=number(raw),
+                kind=reading.kind.value,
+                sender=reading.sender,
+                subject=reading.subject,
+                why=why,
+                file=name,
+                now=self.clock(),
+            )
+
+
+def _identity(raw: bytes, reading: Reading) -> str:
+    """A mail's name for ever: its Message-ID, or the hash of what it says when it has none.
+
+    Received lines differ when a mail comes by two ways; its Message-ID does not.
+    """
+    return reading.message_id or blake2b(raw, digest_size=16).hexdigest()
+
+
+def _words(raw: bytes) -> str:
+    top: Part = parse(raw)
+    return "\n".join(part.text()[:2000] for part in list(top.walk())[:5] if part.type.startswith("text/"))
