@@ -26,12 +26,14 @@ from outreach.events import Event, Kind
 from outreach.store import events as store_events
 from outreach.store.database import Store
 from outreach.store.events import Verdict
-from tracking import rules
+from tracking import choices, rules
+from tracking.neighbours import NEAR_MS, Neighbours
 from tracking.spool import SUFFIX
 
 BATCH = 5000
 KEEP_HOURS = 72
 INTERVAL_SECONDS = 0.2
+CHOICES_SECONDS = 1.0
 MAX_PAUSE_SECONDS = 5.0
 QUIET_SECONDS = 60.0
 """A file unchanged for this long is looked at this seldom; a sync that takes longer is no sync."""
@@ -77,9 +79,15 @@ class Loader:
         self._binding_read: dict[str, int] = {}
         self._plentiful_read: dict[str, int] = {}
         self._looked: dict[Path, float] = {}
+        self._neighbours = Neighbours(spool_dir)
+        self._last = False
 
-    def run_once(self) -> Loaded:
-        """One pass over every file. Raises TryAgain while the store cannot be reached; nothing is lost by that."""
+    def run_once(self, *, last: bool = False) -> Loaded:
+        """One pass over every file. Raises TryAgain while the store cannot be reached; nothing is lost by that.
+
+        `last`: nobody comes after us, so unsubscribes do not wait a second for their neighbours.
+        """
+        self._last = last
         loaded = Loaded()
         files = [path for path in sorted(self._folder.glob(f"*{SUFFIX}"), key=_order) if self._is_due(path)]
         self._remember_positions(files)
@@ -107,7 +115,7 @@ class Loader:
             return 0
         try:
             with _opened(path) as spool:
-                while events := self._read(spool, path, which, read.get(path.stem, 0)):
+                while events := self._ripe(self._read(spool, path, which, read.get(path.stem, 0))):
                     count += take(path.stem, events)
                     read[path.stem] = events[-1].sequence
         except Damaged as damage:
@@ -119,6 +127,16 @@ class Loader:
             _log.debug("%s cannot be read now: %s", path.name, error)
             waiting.add(path)
         return count
+
+    def _ripe(self, events: list[Event]) -> list[Event]:
+        """The events before one whose neighbours may still be on their way; it takes a second."""
+        latest = int(self._now() * 1000) - NEAR_MS
+        if self._last:
+            return events
+        for number, event in enumerate(events):
+            if event.kind is Kind.UNSUBSCRIBE and event.at_ms > latest and self._neighbours.clicks(event):
+                return events[:number]
+        return events
 
     def _read(self, spool: sqlite3.Connection, path: Path, which: str, after: int) -> list[Event]:
         """The next events of a file, in order. Raises Damaged."""
@@ -138,10 +156,11 @@ class Loader:
         return events
 
     def _bind(self, file: str, events: list[Event]) -> int:
+        held = {event.sequence for event in events if event.kind is Kind.UNSUBSCRIBE and self._neighbours.burst(event)}
         with self._store.write() as connection:
             position = store_events.feedback_position(connection, file=file)
             new = [event for event in events if event.sequence > position]
-            count = sum(store_events.bind(connection, event) for event in new)
+            count = sum(store_events.bind(connection, event, hold=event.sequence in held) for event in new)
             if new:
                 store_events.move_feedback_position(connection, file=file, sequence=new[-1].sequence)
         return count
@@ -207,17 +226,25 @@ def _row(event: Event) -> tuple[Event, Verdict, int, int]:
     return (event, *opinion, rules.VERSION) if opinion else (event, Verdict.UNJUDGED, 0, 0)
 
 
-def run(store: Store, spool_dir: Path, *, stopped: Callable[[], bool]) -> None:
-    """Load every INTERVAL_SECONDS until stopped, and once more then. A store that is away is waited for."""
+def run(store: Store, spool_dir: Path, *, stopped: Callable[[], bool], links_dir: Path | None = None) -> None:
+    """Load every INTERVAL_SECONDS until stopped, and once more then. A store that is away is waited for.
+
+    With `links_dir`, people's tracking choices are published there for the service.
+    """
     loader = Loader(store, spool_dir)
     pause = INTERVAL_SECONDS
     last = False
+    published = float("-inf")
     while not last:
         last = stopped()
         try:
-            loader.run_once()
+            loader.run_once(last=last)
+            if links_dir is not None and time.monotonic() - published > CHOICES_SECONDS:
+                with store.read() as connection:
+                    choices.publish(links_dir, store_events.tracking_choices(connection))
+                published = time.monotonic()
             pause = INTERVAL_SECONDS
-        except (OutreachError, SQLAlchemyError) as error:
+        except (OutreachError, SQLAlchemyError, OSError) as error:
             pause = min(MAX_PAUSE_SECONDS, pause * 2)
             _log.warning("events wait in the spool: %s", str(error).partition("\n")[0])
         if not last:

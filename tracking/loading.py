@@ -67,6 +67,11 @@ def _main(database_url: str, spool_dir: Path, parent: int) -> None:
     logging.basicConfig(format="loader: %(message)s", level=logging.WARNING)
     store = Store.open(database_url)
     try:
-        run(store, spool_dir, stopped=lambda: terminated.is_set() or os.getppid() != parent)
+        run(
+            store,
+            spool_dir,
+            stopped=lambda: terminated.is_set() or os.getppid() != parent,
+            links_dir=spool_dir.parent / "links",
+        )
     finally:
         store.close()

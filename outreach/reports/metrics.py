@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Integer, cast, func, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Connection, Integer, cast, func, or_, select, type_coerce
 
 from outreach.events import Flag, Kind
 from outreach.reports.balance import Balance
@@ -28,7 +28,7 @@ from outreach.reports.series import Grid, Series, grid, series
 from outreach.store.deliveries import State
 from outreach.store.dialects import to_ms
 from outreach.store.engagement import by_a_person
-from outreach.store.events import Verdict
+from outreach.store.events import Held, Verdict
 from outreach.store.tables import delivery, event, feedback
 
 LATE_BOUNCE = dt.timedelta(hours=72)
@@ -216,7 +216,10 @@ def _departures(main: Connection, campaign_id: int) -> tuple[Departures, int]:
     """Who left, by their last word; and how many complained."""
     rows = main.execute(
         select(feedback.c.kind, feedback.c.subscriber_id, feedback.c.flags, feedback.c.detail)
-        .where(feedback.c.campaign_id == campaign_id)
+        .where(
+            feedback.c.campaign_id == campaign_id,
+            or_(feedback.c.held.is_(None), feedback.c.held == Held.ACCEPTED.value),
+        )
         .order_by(feedback.c.at, feedback.c.id)
     )
     left: dict[int, tuple[bool, bool]] = {}

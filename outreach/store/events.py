@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Table, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from outreach.events import Event, Kind
-from outreach.store import bounces, tables
+from outreach.store import bounces, digests, tables
 from outreach.store.dialects import from_ms
 from outreach.store.suppressions import Reason, suppress
 
@@ -38,6 +38,14 @@ class Verdict(IntEnum):
     PERSON = 1
     MACHINE = 2
     NOT_MEASURABLE = 3
+
+
+class Held(IntEnum):
+    """`feedback.held`: an unsubscribe inside a scanner's burst of clicks waits for a person's eye, and is not lost."""
+
+    WAITING = 1
+    ACCEPTED = 2
+    DISMISSED = 3
 
 
 # --- reading positions ------------------------------------------------------------------------------------------
@@ -114,10 +122,10 @@ def append(connection: Connection, events: Sequence[tuple[Event, Verdict, int, i
     )
 
 
-def bind(connection: Connection, event: Event) -> bool:
+def bind(connection: Connection, event: Event, *, hold: bool = False) -> bool:
     """Write a binding event down and let it take effect. False if it was here already.
 
-    An event about a subscriber who has been erased is kept and has no effect.
+    An event about a subscriber who has been erased is kept and has no effect; nor has one that is to be held, yet.
     """
     row = {
         "spool": event.spool,
@@ -131,12 +139,29 @@ def bind(connection: Connection, event: Event) -> bool:
         "prefix_hash": event.prefix_hash,
         "flags": event.flags,
         "detail": event.detail or None,
+        "held": int(Held.WAITING) if hold else None,
     }
     if not _insert_new(connection, tables.feedback, [row]):
         return False
+    if not hold:
+        take_effect(connection, event)
+    return True
+
+
+def tracking_choices(connection: Connection) -> list[tuple[int, int]]:
+    """Everybody who chose what may be recorded of them: (subscriber id, events.Choice)."""
+    profile = tables.profile
+    rows = connection.execute(
+        select(profile.c.subscriber_id, profile.c.tracking).where(profile.c.tracking.is_not(None))
+    )
+    return [(number, choice) for number, choice in rows]
+
+
+def take_effect(connection: Connection, event: Event) -> None:
+    """What a binding event changes about its person; nothing if they have been erased."""
     address = _address(connection, event.subscriber_id)
     if address is None:
-        return True
+        return
     if event.kind is Kind.UNSUBSCRIBE:
         _unsubscribe(connection, event)
     elif event.kind is Kind.COMPLAINT:
@@ -145,13 +170,25 @@ def bind(connection: Connection, event: Event) -> bool:
         bounces.take_effect(connection, event, address, _detail(event))
     elif event.kind is Kind.UNDO:
         undo(connection, campaign_id=event.campaign_id, subscriber_id=event.subscriber_id, at=from_ms(event.at_ms))
-    return True
 
 
 def _unsubscribe(connection: Connection, event: Event) -> None:
-    """Leaves the campaign's topic; everything, if that was asked for or the campaign is about no topic."""
+    """Leaves the campaign's topic, or a digest's; everything, if that was asked for or the campaign is about none."""
     at, evidence = from_ms(event.at_ms), _evidence(event)
-    topic_id = None if _detail(event).get("all") else _topic(connection, event)
+    everything = bool(_detail(event).get("all"))
+    topic_id = None if everything else _topic(connection, event)
+    in_digest = [] if everything else digests.topics_in(connection, event.campaign_id, event.subscriber_id)
+    for each in in_digest:
+        leave_topic(
+            connection,
+            subscriber_id=event.subscriber_id,
+            topic_id=each,
+            source=FROM_UNSUBSCRIBE,
+            at=at,
+            evidence=evidence,
+        )
+    if in_digest:
+        return
     if topic_id is None:
         leave_everything(
             connection, subscriber_id=event.subscriber_id, source=FROM_UNSUBSCRIBE, at=at, evidence=evidence
