@@ -3,34 +3,86 @@
 from __future__ import annotations
 
 import datetime as dt
-import getpass
+import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from sqlalchemy import Connection
 
+from outreach.addresses import fold
+from outreach.campaigns import credentials
 from outreach.campaigns.compiling import compile_all
 from outreach.campaigns.definition import load
 from outreach.campaigns.plan import plan_hash, sending_domain
 from outreach.errors import ApprovalMissing, Blocked, OutreachError
 from outreach.rendering.message import CompiledMessage
 from outreach.settings import Settings
-from outreach.store import campaigns, deliveries
+from outreach.store import campaigns, deliveries, staff
 from outreach.store.campaigns import Campaign, Status
 from outreach.store.database import Store
+from outreach.store.staff import Member
 
 
-def approve(store: Store, name: str, *, by: str, now: dt.datetime) -> Campaign:
-    """Record that `by` approved a plan as it stands. The shell's user is recorded beside the name."""
-    who = f"{by} (shell user {getpass.getuser()})"
+def approve(
+    store: Store,
+    name: str,
+    *,
+    by: str,
+    now: dt.datetime,
+    above: int | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Campaign:
+    """Record that `by` approved a plan as it stands, signed with their token.
+
+    While there are no users, the shell's user is recorded beside the name. ApprovalMissing when the token is not
+    `by`'s, or when a plan for more than `above` people would be approved by whoever made it.
+    """
+    environment = os.environ if environment is None else environment
     with store.write() as connection:
         campaign = campaigns.find(connection, name)
         refuse_drift(connection, campaign)
+        member = credentials.current(connection, environment=environment)
+        if member is None:
+            who, approval = f"{by} (shell user {credentials.shell_user()})", None
+        else:
+            _refuse_stranger(campaign, member, by=by, above=above)
+            statement = _statement(campaign, member.name, now.isoformat())
+            signature = credentials.signed(environment[credentials.VARIABLE], statement)
+            who, approval = member.name, {**statement, "signature": signature}
         if not campaigns.set_status(
-            connection, campaign.id, Status.APPROVED, only_from=(Status.PLANNED,), approved_at=now, approved_by=who
+            connection,
+            campaign.id,
+            Status.APPROVED,
+            only_from=(Status.PLANNED,),
+            approved_at=now,
+            approved_by=who,
+            approval=approval,
         ):
             raise Blocked(f"{campaign.name} is already {campaign.status}; only a fresh plan can be approved")
         return campaigns.get(connection, campaign.id)
+
+
+def _refuse_stranger(campaign: Campaign, member: Member, *, by: str, above: int | None) -> None:
+    if fold(by) != fold(member.name):
+        raise ApprovalMissing(f"the token is {member.name}'s, not {by}'s; everybody approves with their own")
+    if member.role == "author":
+        raise ApprovalMissing(f"{member.name} writes campaigns and does not approve them; ask an approver")
+    if above is not None and campaign.frozen > above and _is_own(campaign, member):
+        raise ApprovalMissing(
+            f"{campaign.name} reaches {campaign.frozen:,} people; above {above:,} a second person has to approve what "
+            f"{member.name} planned"
+        )
+
+
+def _is_own(campaign: Campaign, member: Member) -> bool:
+    """Their own plan; and one that nobody signed for may be anybody's own."""
+    planner = str(campaign.plan.get("planned_by", ""))
+    return not planner or planner.startswith("shell user") or fold(planner) == fold(member.name)
+
+
+def _statement(campaign: Campaign, by: str, at: str) -> dict[str, str]:
+    """What an approver signs: this plan, and no other."""
+    return {"campaign": campaign.name, "plan": campaign.plan_hash, "by": by, "at": at}
 
 
 def refuse_unapproved(campaign: Campaign) -> None:
@@ -85,6 +137,8 @@ def _edits(
     sender = f"{main.sender.name} <{main.sender.address}>"
     if sender != campaign.plan["from"]:
         yield f"the sender, now {sender}"
+    if " ".join(main.schedule.split()) != campaign.plan.get("schedule", {}).get("text", ""):
+        yield "the schedule"
     if sending_domain(settings, main) != campaign.plan["domain"]:
         yield "the sending domain"
     if settings.tracking_url != campaign.plan["tracking_url"]:
@@ -97,8 +151,18 @@ def _stored_drift(connection: Connection, campaign: Campaign) -> Iterator[str]:
     for language, document in campaigns.messages(connection, campaign.id).items():
         if CompiledMessage.from_document(document).hash != campaign.plan["messages"].get(language):
             yield f"the stored message in {language}"
+    if campaign.approval is not None and not _holds(connection, campaign):
+        yield "the approval: it was not signed by the person it names, or not for this plan"
     if deliveries.audience_hash(connection, campaign.id) != campaign.plan["audience_hash"]:
         yield "the frozen audience: somebody was added, removed or given another language by hand"
+
+
+def _holds(connection: Connection, campaign: Campaign) -> bool:
+    """Whether the approval is signed for this very plan. Whoever left since has approved all the same."""
+    approval = campaign.approval or {}
+    key = staff.key_of(connection, str(approval.get("by", "")))
+    statement = _statement(campaign, str(approval.get("by", "")), str(approval.get("at", "")))
+    return key is not None and credentials.verifies(key, statement, str(approval.get("signature", "")))
 
 
 def _refuse(campaign: Campaign, drift: list[str]) -> None:

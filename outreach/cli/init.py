@@ -19,6 +19,8 @@ SETTINGS = """\
 # The settings of this workspace. OUTREACH_SECTION_KEY in the environment wins over a line here;
 # put passwords there (OUTREACH_RELAY_URL), never into this file. `outreach config show` lists everything.
 
+mode = "{mode}"    # trial: mail goes to staff only, 50 a day, until somebody says `outreach go-live`
+
 [organisation]
 name = "{name}"
 address = "1 Main Street, 12345 {name}"   # the postal address at the foot of every mail
@@ -67,13 +69,15 @@ IGNORED = "data/\nkeys/\n"
 @click.option("--domain", default="city.example", show_default=True, help="The domain that mail comes from.")
 def init(folder: Path, name: str, domain: str) -> None:
     """Make a workspace in FOLDER: settings, keys, a first campaign, an empty database."""
-    make_workspace(folder, name=name, domain=domain)
+    make_workspace(folder, name=name, domain=domain, mode="trial")
     click.echo(
         f"{folder} is ready.\n\n"
         f"  cd {folder}\n"
         "  outreach subscribers import FILE.csv       bring people in\n"
         "  outreach segments count 'topic is \"…\"'     how many would a rule reach?\n"
-        "  outreach campaigns plan campaigns/welcome.md\n\n"
+        "  outreach campaigns new                     six questions, one text file\n"
+        "  outreach campaigns check campaigns/welcome.md\n\n"
+        "It is in trial mode: mail goes to staff only (outreach users add), until you say: outreach go-live\n\n"
         f"Before the first real mail: set the relay in {FILE}, and publish this DNS record:\n\n"
         f'  outreach._domainkey.{domain}. TXT "{dkim.dns_record((folder / "keys" / "dkim.pem").read_bytes())}"'
     )
@@ -89,13 +93,14 @@ def make_workspace(
     tracking: str = "http://127.0.0.1:8400",
     connections: int = 10,
     policy: str = "",
+    mode: str = "live",
 ) -> None:
     """Write everything a new workspace needs. Refuses (UsageError) a folder that already is one."""
     if (folder / FILE).exists():
         raise UsageError(f"{folder} already is a workspace; nothing was changed")
     for part in ("senders", "topics", "segments", "templates", "campaigns", "data", "keys"):
         (folder / part).mkdir(parents=True, exist_ok=True)
-    values = {"name": name, "domain": domain, "timezone": timezone, "relay": relay, "tracking": tracking}
+    values = {"name": name, "domain": domain, "timezone": timezone, "relay": relay, "tracking": tracking, "mode": mode}
     files = {
         "campaigns/welcome.md": WELCOME.format(name=name, domain=domain),
         "segments/district-3-spanish.segment": SEGMENT,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -45,6 +46,13 @@ class Plain:
         return self._template.render(values)
 
 
+def direct(compiled: CompiledMessage) -> CompiledMessage:
+    """The message with links that lead where they really go and count nothing."""
+    html = _CLICK.sub(lambda found: str(escape(compiled.links[int(found[1])])), compiled.html)
+    text = _CLICK.sub(lambda found: compiled.links[int(found[1])], compiled.text)
+    return replace(compiled, html=html, text=text).hashed()
+
+
 def render_preview(
     compiled: CompiledMessage, recipient: Recipient, *, urls: Mapping[str, str] | None = None
 ) -> tuple[str, str, str]:
@@ -52,10 +60,8 @@ def render_preview(
 
     Raises ComposeError as composing would.
     """
-    html, text = compiled.html, compiled.text
     if urls is None:
-        html = _CLICK.sub(lambda found: str(escape(compiled.links[int(found[1])])), html)
-        text = _CLICK.sub(lambda found: compiled.links[int(found[1])], text)
+        compiled = direct(compiled)
         urls = {"unsubscribe_url": NOWHERE, "preferences_url": NOWHERE, "pixel_url": "data:,", "click_base": NOWHERE}
     values = {**values_of(compiled, recipient), **urls}
     constants = tuple(sorted(compiled.constants.items()))
@@ -66,8 +72,8 @@ def render_preview(
         raise ComposeError(str(error)) from None
     return (
         headers.tidy(subject),
-        _plain(html, html=True, language=compiled.language, constants=constants).render(values),
-        _plain(text, html=False, language=compiled.language, constants=constants).render(values),
+        _plain(compiled.html, html=True, language=compiled.language, constants=constants).render(values),
+        _plain(compiled.text, html=False, language=compiled.language, constants=constants).render(values),
     )
 
 

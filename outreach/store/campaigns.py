@@ -68,6 +68,8 @@ class Campaign:
     finished_at: dt.datetime | None
     not_after: dt.datetime | None
     pause_reason: str | None
+    approval: Mapping[str, Any] | None = None
+    """The signed statement of who approved it; None when there were no users yet."""
 
 
 _COLUMNS = [campaign.c[name] for name in Campaign.__slots__]

@@ -57,6 +57,11 @@ def holder(connection: Connection, public_key: bytes) -> Member | None:
     return Member(**row._mapping) if row else None
 
 
+def key_of(connection: Connection, name: str) -> bytes | None:
+    """What verifies somebody's signatures, also after they have left."""
+    return connection.execute(select(staff.c.public_key).where(staff.c.key == fold(name))).scalar_one_or_none()
+
+
 def everyone(connection: Connection) -> list[Member]:
     rows = connection.execute(select(*_COLUMNS).where(staff.c.left_at.is_(None)).order_by(staff.c.name))
     return [Member(**row._mapping) for row in rows]

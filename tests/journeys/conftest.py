@@ -77,7 +77,13 @@ class City:
 
     def _environment(self) -> dict[str, str]:
         # What cron gives a command: no terminal, no locale.
-        return {"PATH": os.environ["PATH"], "HOME": str(self.root), "LANG": "C", **self.environment}
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.root),
+            "LANG": "C",
+            "OUTREACH_MODE": "live",
+            **self.environment,
+        }
 
 
 @pytest.fixture
