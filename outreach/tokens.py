@@ -31,6 +31,11 @@ _PLAIN = bytes.maketrans(b"-_+/=", b"+/...")
 """Back again. What only ordinary base64 would say is no letter of ours, so that there is one spelling."""
 
 
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = [first + second for first in _LETTERS for second in _LETTERS]
+_SHIFTS = range(160, -1, -10)
+
+
 class Purpose(Enum):
     """What a token is for; the value is the hash's personalisation and the first part of the path."""
 
@@ -42,6 +47,9 @@ class Purpose(Enum):
     CONFIRM = b"k"
     RETURN_PATH = b"b"
     MESSAGE_ID = b"m"
+
+    # Enum hashes by name, in Python: six look-ups for each message cost more than the hashes they find.
+    __hash__ = object.__hash__
 
 
 class BadToken(OutreachError):
@@ -70,6 +78,8 @@ class KeyRing:
             for key_id, key in keys.items()
             for purpose in Purpose
         }
+        self._copies = {purpose: self._states[self._current, purpose].copy for purpose in Purpose}
+        self._prefix = bytes((self._current,))
         self._readers = {purpose: self._reader(purpose) for purpose in Purpose}
 
     def __repr__(self) -> str:
@@ -77,8 +87,8 @@ class KeyRing:
 
     def sign(self, purpose: Purpose, campaign_id: int, subscriber_id: int) -> str:
         """A token of 28 URL-safe characters. About 1 microsecond."""
-        data = bytes((self._current,)) + campaign_id.to_bytes(4, "big") + subscriber_id.to_bytes(6, "big")
-        mac = self._states[self._current, purpose].copy()
+        data = self._prefix + campaign_id.to_bytes(4, "big") + subscriber_id.to_bytes(6, "big")
+        mac = self._copies[purpose]()
         mac.update(data)
         return b2a_base64(data + mac.digest(), newline=False).translate(_URLSAFE).decode("ascii")
 
@@ -120,8 +130,9 @@ def return_path(token: str, *, domain: str) -> str:
 
     Base32, because mail servers on the way may change the case of a local part (RFC 5321, 2.4).
     """
-    local = base64.b32encode(base64.urlsafe_b64decode(token)).decode("ascii").rstrip("=").lower()
-    return f"b-{local}@{domain}"
+    # base64.b32encode, three times as fast: 168 bits and two of padding are 17 pairs of letters.
+    bits = int.from_bytes(a2b_base64(token.encode("ascii").translate(_PLAIN)), "big") << 2
+    return f"b-{''.join([_PAIRS[bits >> shift & 1023] for shift in _SHIFTS])}@{domain}"
 
 
 def token_in_return_path(address: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outreach.tokens import LENGTH, BadToken, KeyRing, Purpose, Subject
+from outreach.tokens import LENGTH, BadToken, KeyRing, Purpose, Subject, return_path
 
 OLD, NEW = b"a" * 32, b"b" * 32
 RING = KeyRing({1: OLD, 2: NEW})
@@ -56,3 +58,10 @@ def test_the_newest_key_signs_and_the_older_ones_verify() -> None:
     assert RING.sign(Purpose.UNSUBSCRIBE, 1, 7) == KeyRing({2: NEW}).sign(Purpose.UNSUBSCRIBE, 1, 7)
     with pytest.raises(BadToken):
         KeyRing({2: NEW}).verify(Purpose.UNSUBSCRIBE, old)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 2**48 - 1))
+def test_a_return_path_is_the_tokens_base32(campaign_id: int, subscriber_id: int) -> None:
+    token = KeyRing({1: b"k" * 32}).sign(Purpose.RETURN_PATH, campaign_id, subscriber_id)
+    expected = base64.b32encode(base64.urlsafe_b64decode(token)).decode("ascii").rstrip("=").lower()
+    assert return_path(token, domain="city.example") == f"b-{expected}@city.example"
