@@ -27,7 +27,6 @@ def load_catalogue(connection: Connection, *, segments: Mapping[str, str]) -> Ca
         departments={row.name: row.id for row in departments},
         campaigns={row.name: row.id for row in campaigns},
         segments=dict(segments),
-        campaign_engagement=True,
     )
 
 

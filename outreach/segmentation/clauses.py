@@ -116,6 +116,8 @@ class _Teller:
 
     def _last(self, verb: str, scope: Scope | None) -> str:
         row = self._row(scope)
+        if verb == "received" and scope is not None and scope.kind == "campaign":
+            row = self._mail(self.wording.catalogue.campaign_named(scope.name))
         last, number = {
             "opened": (row.last_open_at, row.opens),
             "clicked": (row.last_click_at, row.clicks),
@@ -123,6 +125,10 @@ class _Teller:
         }[verb]
         when = self._when(last) if last else self.wording.say("fact.never")
         return self.wording.say(f"fact.{verb}", when=when, number=number)
+
+    def _mail(self, campaign_id: int) -> Engagement:
+        sent = [mail.at for mail in self.person.mails if mail.campaign_id == campaign_id]
+        return Engagement(received=len(sent), last_sent_at=max(sent, default=None))
 
     def _row(self, scope: Scope | None) -> Engagement:
         catalogue = self.wording.catalogue

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, and_, or_, select
 from outreach.events import Kind
 from outreach.segmentation.fields import Catalogue
 from outreach.segmentation.person import ActiveDay, Engagement, Mail, Person
-from outreach.segmentation.questions import DEPARTMENT, TOPIC
+from outreach.segmentation.questions import CAMPAIGN, DEPARTMENT, TOPIC
 from outreach.segmentation.sql import CONFIRMED
 from outreach.store.deliveries import State
 from outreach.store.dialects import EPOCH
@@ -79,7 +79,11 @@ def _figures(row: Row[Any]) -> Engagement:
 
 
 def _scopes(connection: Connection, subscriber_id: int, catalogue: Catalogue) -> dict[tuple[int, int], Engagement]:
-    scopes = {DEPARTMENT: list(catalogue.departments.values()), TOPIC: [topic.id for topic in catalogue.topics]}
+    scopes = {
+        DEPARTMENT: list(catalogue.departments.values()),
+        TOPIC: [topic.id for topic in catalogue.topics],
+        CAMPAIGN: list(catalogue.campaigns.values()),
+    }
     wanted = [
         and_(engagement.c.scope_kind == kind, engagement.c.scope_id.in_(ids)) for kind, ids in scopes.items() if ids
     ]

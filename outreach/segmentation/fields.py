@@ -90,8 +90,6 @@ class Catalogue:
     departments: Mapping[str, int] = field(default_factory=dict)
     campaigns: Mapping[str, int] = field(default_factory=dict)
     segments: Mapping[str, str] = field(default_factory=dict)
-    campaign_engagement: bool = False
-    """Whether the roll-up keeps opens and clicks of single campaigns (scope kind 3). It does not yet."""
 
     def words(self) -> tuple[str, ...]:
         """Every name, for recognising a misspelt one."""

@@ -250,7 +250,10 @@ class Meaning:
         if once and first is not None and end is None:
             return LastSince(mailing, latest, first)
         if mailing.kind == CAMPAIGN:
-            _refuse("for one campaign, only since a day or within some days is known", node)
+            _refuse(
+                f"of one campaign only the last time is known; write {node.verb} campaign … since, or within … days",
+                node,
+            )
         event = Kind.OPEN if node.verb == "opened" else Kind.CLICK
         return DayCount(event, mailing, first, end, count.kind, count.number)
 
@@ -258,12 +261,6 @@ class Meaning:
         assert node.scope is not None
         if node.verb != "clicked" and (count.kind, count.number) not in (("at least", 1), ("exactly", 1)):
             _refuse(f"one campaign is {node.verb} once at most; write {node.verb} campaign …", count)
-        if node.verb != "received" and not self.catalogue.campaign_engagement:
-            _refuse(
-                "opens and clicks are counted by department and topic, not for one campaign; write about topic …"
-                " (received campaign … can be asked)",
-                node.scope,
-            )
 
     def _mailing(self, scope: Scope | None) -> Mailing:
         if scope is None:

@@ -77,6 +77,7 @@ GERMAN: Mapping[str, str] = {
     "exactly.no": "mehr oder weniger als {number} {things} (vielleicht gar nichts)",
     "scope.department": " vom Amt {name}",
     "scope.topic": " zum Thema {name}",
+    "scope.campaign": " der Kampagne {name}",
     "opened.campaign": "die{window} die Kampagne {name} geöffnet haben",
     "opened.campaign.no": "die{window} die Kampagne {name} nicht geöffnet haben",
     "clicked.campaign": "die{window} einen Link der Kampagne {name} angeklickt haben",

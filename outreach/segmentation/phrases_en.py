@@ -77,6 +77,7 @@ ENGLISH: Mapping[str, str] = {
     "exactly.no": "more or fewer than {number} {things} (perhaps none)",
     "scope.department": " from department {name}",
     "scope.topic": " about topic {name}",
+    "scope.campaign": " of campaign {name}",
     "opened.campaign": "who opened campaign {name}{window}",
     "opened.campaign.no": "who did not open campaign {name}{window}",
     "clicked.campaign": "who clicked a link of campaign {name}{window}",

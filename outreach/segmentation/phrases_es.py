@@ -77,6 +77,7 @@ SPANISH: Mapping[str, str] = {
     "exactly.no": "más o menos de {number} {things} (quizá ninguno)",
     "scope.department": " del departamento {name}",
     "scope.topic": " sobre el tema {name}",
+    "scope.campaign": " de la campaña {name}",
     "opened.campaign": "que abrieron la campaña {name}{window}",
     "opened.campaign.no": "que no abrieron la campaña {name}{window}",
     "clicked.campaign": "que hicieron clic en un enlace de la campaña {name}{window}",

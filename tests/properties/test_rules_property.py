@@ -195,6 +195,9 @@ def build(connection: Connection) -> City:
             )
         scopes = {(kind, one): figures(dice, past) for kind in (1, 2) for one in (1, 2, 3) if dice.random() < 0.5}
         scopes.pop((1, 3), None)
+        for campaign_id in campaigns:
+            if dice.random() < 0.3:
+                scopes[3, campaign_id] = figures(dice, past) | {"received": 0, "unopened": 0, "last_sent_at": None}
         for (kind, one), row in scopes.items():
             connection.execute(
                 insert(tables.engagement).values(scope_kind=kind, scope_id=one, subscriber_id=person, **row)
@@ -331,7 +334,14 @@ def activities(draw: st.DrawFn) -> Node:
     verb = draw(st.sampled_from(["opened", "clicked", "received"]))
     window = draw(st.none() | windows())
     if kind == "campaign":
-        return Did("received", scope=Scope("campaign", Name(draw(names[kind]))), window=window)
+        scope = Scope("campaign", Name(draw(names[kind])))
+        if verb == "received":
+            return Did(verb, scope=scope, window=window)
+        count = (
+            draw(st.none() | st.builds(Count, st.just("at least"), st.integers(1, 3))) if verb == "clicked" else None
+        )
+        open_ended = window is None or window.kind in ("within", "since", "after", "this")
+        return Did(verb, count, scope, window if open_ended and count is None else None)
     scope = Scope(kind, Name(draw(names[kind]))) if kind else None
     if draw(st.integers(0, 4)) == 0:
         return Ignored(draw(st.integers(1, 6)), scope)

@@ -112,7 +112,11 @@ WHAT_IS_WRONG = [
     ("opened within 9 days since 2026-01-01", 22, "when is said twice; write opened … and opened … for both"),
     ("opened from Parks about parking", 25, "whose mail is said twice; write opened … and opened … for both"),
     ("opened once twice", 13, "how often is said twice; write opened … and opened … for both"),
-    ("opened campaign parking-3", 17, "opens and clicks are counted by department and topic, not for one campaign"),
+    (
+        "opened campaign parking-3 before 2026-01-01",
+        1,
+        "of one campaign only the last time is known; write opened campaign … since, or within … days",
+    ),
     ("received campaign parking-3 twice", 29, "one campaign is received once at most; write received campaign …"),
     ("ignored 5 campaigns of campaign parking-3", 33, "campaigns are ignored in a row: name a department or a topic"),
     ("ignored the last 0 campaigns", 18, "count campaigns from 1 up"),
