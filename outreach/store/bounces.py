@@ -171,7 +171,8 @@ def keep(
         "why": why[:400],
         "file": file,
     }
-    return connection.execute(dialect.insert(returned_mail).values(row).on_conflict_do_nothing()).rowcount > 0
+    query = dialect.insert(returned_mail).values(row).on_conflict_do_nothing()
+    return connection.execute(query.execution_options(preserve_rowcount=True)).rowcount > 0
 
 
 def kept(connection: Connection, *, every: bool = False, limit: int = 500) -> list[Returned]:

@@ -369,4 +369,6 @@ def _insert_new(connection: Connection, table: Table, rows: list[dict[str, Any]]
     if not rows:
         return 0
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows).rowcount
+    # Without being told to keep it, the count is lost (-1, which would read as yes) where the database makes the key.
+    query = dialect.insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    return connection.execute(query, rows[0] if len(rows) == 1 else rows).rowcount

@@ -52,7 +52,8 @@ def add(
         "ends_at": ends_at,
         "at": at,
     }
-    if not connection.execute(dialect.insert(received_report).values(head).on_conflict_do_nothing()).rowcount:
+    query = dialect.insert(received_report).values(head).on_conflict_do_nothing()
+    if connection.execute(query.execution_options(preserve_rowcount=True)).rowcount < 1:
         return False
     mine = (
         (received_report.c.kind == kind)

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
+from typing import Protocol
 
 from outreach.bounces.mime import Part, parse
 from outreach.bounces.policy import Limits
 from outreach.bounces.proof import asks_to_leave
 from outreach.bounces.reading import Kind, Reading
 from outreach.bounces.recording import Fate, Taken, number, record, record_leaving
-from outreach.bounces.worker import Reader
 from outreach.store import bounces
 from outreach.store.database import Store
 from outreach.tokens import KeyRing
@@ -36,6 +36,12 @@ _WANTS_OUT = re.compile(
 )
 
 
+class Reads(Protocol):
+    """Who reads a mail: normally `outreach.bounces.worker.Reader`, in a process of its own."""
+
+    def read(self, raw: bytes) -> Reading: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """Where returned mail is taken, and by which rules."""
@@ -48,7 +54,7 @@ class Desk:
     folder: Path
     """Where mail is kept that a person should read."""
     clock: Callable[[], dt.datetime]
-    reader: Reader
+    reader: Reads
     tally: Counter[str] = field(default_factory=Counter)
 
     def take(self, raw: bytes, *, envelope: tuple[str, ...] = ()) -> Taken:
