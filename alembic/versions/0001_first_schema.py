@@ -52,6 +52,25 @@ def upgrade_main() -> None:
     )
     op.create_index(op.f("ix_claim_worker_id"), "claim", ["worker_id"], unique=False)
     op.create_table(
+        "confirmation",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("subscriber_id", BigId, nullable=False),
+        sa.Column("address", sa.String(length=320), nullable=False),
+        sa.Column("domain", sa.String(length=255), nullable=False),
+        sa.Column("network", sa.LargeBinary(length=8), nullable=True),
+        sa.Column("topics", Document, nullable=True),
+        sa.Column("locale", sa.String(length=16), nullable=True),
+        sa.Column("text_version", sa.String(length=80), nullable=True),
+        sa.Column("at", Instant, nullable=False),
+        sa.Column("sent_at", Instant, nullable=True),
+        sa.Column("confirmed_at", Instant, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_confirmation")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_confirmation_at"), "confirmation", ["at"], unique=False)
+    op.create_index(op.f("ix_confirmation_subscriber_id"), "confirmation", ["subscriber_id"], unique=False)
+    op.create_table(
         "consent",
         sa.Column("id", BigId, nullable=False),
         sa.Column("subscriber_id", BigId, nullable=True),
@@ -182,6 +201,20 @@ def upgrade_main() -> None:
         sa.UniqueConstraint("slot", name=op.f("uq_field_slot")),
     )
     op.create_table(
+        "import_person",
+        sa.Column("import_id", sa.Integer(), nullable=False),
+        sa.Column("subscriber_id", BigId, nullable=False),
+        sa.Column("attributes", Document, nullable=True),
+        sa.Column("locale", sa.String(length=16), nullable=True),
+        sa.Column("joined_at", Instant, nullable=True),
+        sa.Column("as_of", Instant, nullable=True),
+        sa.Column("source", sa.String(length=40), nullable=True),
+        sa.Column("dates", Document, nullable=True),
+        sa.Column("before_id", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("import_id", "subscriber_id", name=op.f("pk_import_person")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "import_run",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("file", sa.String(length=400), nullable=False),
@@ -189,8 +222,37 @@ def upgrade_main() -> None:
         sa.Column("hash", sa.String(length=64), nullable=False),
         sa.Column("at", Instant, nullable=False),
         sa.Column("result", Document, nullable=False),
+        sa.Column("first_id", BigId, nullable=True),
+        sa.Column("last_id", BigId, nullable=True),
+        sa.Column("consent_from", BigId, nullable=True),
+        sa.Column("consent_until", BigId, nullable=True),
+        sa.Column("undone_at", Instant, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_import_run")),
         sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "import_subscription",
+        sa.Column("import_id", sa.Integer(), nullable=False),
+        sa.Column("topic_id", sa.Integer(), nullable=False),
+        sa.Column("subscriber_id", BigId, nullable=False),
+        sa.Column("status", sa.SmallInteger(), nullable=True),
+        sa.Column("frequency", sa.SmallInteger(), nullable=True),
+        sa.Column("frequency_at", Instant, nullable=True),
+        sa.Column("changed_at", Instant, nullable=True),
+        sa.PrimaryKeyConstraint("import_id", "topic_id", "subscriber_id", name=op.f("pk_import_subscription")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "import_suppression",
+        sa.Column("import_id", sa.Integer(), nullable=False),
+        sa.Column("address", sa.String(length=320), nullable=False),
+        sa.Column("subscriber_id", BigId, nullable=True),
+        sa.Column("reason", sa.String(length=12), nullable=True),
+        sa.Column("source", sa.String(length=200), nullable=True),
+        sa.Column("at", Instant, nullable=True),
+        sa.Column("detail", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("import_id", "address", name=op.f("pk_import_suppression")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "installation",
@@ -376,6 +438,7 @@ def upgrade_main() -> None:
         sa.Column("locale", sa.String(length=16), nullable=True),
         sa.Column("timezone", sa.String(length=40), nullable=True),
         sa.Column("joined_at", Instant, nullable=True),
+        sa.Column("paused_until", Instant, nullable=True),
         sa.Column("tracking", sa.SmallInteger(), nullable=True),
         sa.Column("received", sa.Integer(), server_default="0", nullable=False),
         sa.Column("opens", sa.Integer(), server_default="0", nullable=False),
@@ -443,6 +506,7 @@ def upgrade_main() -> None:
         sa.Column("as_of", Instant, nullable=False),
         sa.Column("source", sa.String(length=40), nullable=False),
         sa.Column("dates", Document, nullable=True),
+        sa.Column("import_id", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(
             ["subscriber_id"], ["subscriber.id"], name=op.f("fk_provenance_subscriber_id"), ondelete="CASCADE"
         ),

@@ -74,6 +74,64 @@ def import_command(
         click.echo(f"  rejected rows, each with its reason: {result.rejects_file}")
 
 
+@subscribers.group()
+def imports() -> None:
+    """What was imported, and how to take it back.
+
+    \b
+    outreach subscribers imports list
+    outreach subscribers imports undo 3
+    """
+
+
+@imports.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def imports_list(as_json: bool) -> None:
+    """Every import, the latest first."""
+    from outreach.cli.workspace import open_workspace, print_json
+    from outreach.store import undoing
+
+    with open_workspace().store.read() as connection:
+        runs = undoing.runs(connection)
+    if as_json:
+        print_json(
+            [
+                {"id": run.id, "file": run.file, "system": run.source, "at": run.at, "undone": run.undone_at}
+                | {name: value for name, value in run.result.items() if name != "label"}
+                for run in runs
+            ]
+        )
+        return
+    for run in runs:
+        counts = ", ".join(f"{run.result.get(name, 0):,} {name}" for name in ("new", "changed", "suppressed"))
+        undone = f"; undone {run.undone_at:%Y-%m-%d %H:%M}" if run.undone_at else ""
+        click.echo(
+            f"{run.id:>5}  {run.at:%Y-%m-%d %H:%M}  {visible(Path(run.file).name)} ({run.source}): {counts}{undone}"
+        )
+
+
+@imports.command("undo")
+@click.argument("number", type=int)
+@click.option("--leave-touched", is_flag=True, help="Leave people as they are who have changed since.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def imports_undo(number: int, leave_touched: bool, as_json: bool) -> None:
+    """Take import NUMBER back: everybody in it is as before.
+
+    Refuses, and names them, if some of its people have done something since: confirmed, left, been written to.
+    """
+    from outreach.cli.workspace import open_workspace, print_json
+    from outreach.store import undoing
+
+    workspace = open_workspace()
+    with workspace.store.write() as connection:
+        restored, left = undoing.undo(connection, number, now=workspace.now(), leave_touched=leave_touched)
+    if as_json:
+        print_json({"restored": restored, "left": left})
+    else:
+        more = f"; {left:,} who have changed since were left as they are" if left else ""
+        click.echo(f"import {number} is undone: {restored:,} people are as they were{more}")
+
+
 @subscribers.command()
 @click.argument("address")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")

@@ -27,27 +27,29 @@ from sqlalchemy import (
     update,
 )
 
-from outreach.store import tables
+from outreach.store import tables, undoing
 from outreach.store.consent import CONFIRMED, PURPOSE, SubscriptionStatus
 from outreach.store.dialects import Document, Instant, to_ms
 from outreach.store.staging import CODE, FREQUENCIES, Fate, Stage
 from outreach.store.subscribers import ACTIVE
 from outreach.store.suppressions import GRAVITY
 
-
 UNCONFIRMED = SubscriptionStatus.UNCONFIRMED.value
 
 
-def apply(stage: Stage, *, system: str, source: str, evidence: Mapping[str, str], now: dt.datetime) -> None:
+def apply(
+    stage: Stage, *, import_id: int, system: str, source: str, evidence: Mapping[str, str], now: dt.datetime
+) -> None:
     """Merge what `compare` found.
 
     `system` goes with the date of each value, `source` is named in consent and suppressions, and `evidence`
     is kept with each opt-out (each subscription has its own).
     """
-    _insert_people(stage, system, now)
-    _update_people(stage)
-    _date_people(stage, system)
-    _suppress(stage, source, now)
+    undoing.note_people(stage, import_id, now)
+    _insert_people(stage, import_id, system, now)
+    _update_people(stage, import_id)
+    _date_people(stage, import_id, system)
+    _suppress(stage, import_id, source, now)
     _subscribe(stage)
     _note_consent(stage, source, evidence, now)
     stage.applied = True
@@ -56,15 +58,26 @@ def apply(stage: Stage, *, system: str, source: str, evidence: Mapping[str, str]
 def record(
     connection: Connection, *, file: str, source: str, file_hash: str, at: dt.datetime, result: Mapping[str, Any]
 ) -> int:
-    """Note that an import took place; its number."""
+    """Note that an import takes place; its number."""
     row = {"file": file[-400:], "source": source, "hash": file_hash, "at": at, "result": dict(result)}
-    made = connection.execute(insert(tables.import_run).values(**row)).inserted_primary_key
+    first = {"consent_from": undoing.last_consent(connection)}
+    made = connection.execute(insert(tables.import_run).values(**row, **first)).inserted_primary_key
     assert made is not None
     number: int = made[0]
     return number
 
 
-def _insert_people(stage: Stage, system: str, now: dt.datetime) -> None:
+def close(stage: Stage, import_id: int) -> None:
+    """Note, last of all, what an undo must know."""
+    first, last = undoing.numbers_given(stage.connection, stage.person)
+    until = undoing.last_consent(stage.connection)
+    run = tables.import_run
+    stage.connection.execute(
+        update(run).where(run.c.id == import_id).values(first_id=first, last_id=last, consent_until=until)
+    )
+
+
+def _insert_people(stage: Stage, import_id: int, system: str, now: dt.datetime) -> None:
     """New people: those with one row as that row says, the others as folded."""
     person, row, folded = stage.person, stage.row, stage.folded
     for table, on, several in (
@@ -98,14 +111,20 @@ def _insert_people(stage: Stage, system: str, now: dt.datetime) -> None:
             ),
             (
                 tables.provenance,
-                {"subscriber_id": person.c.id, "as_of": moment(table.c.at), "source": source, "dates": dates},
+                {
+                    "subscriber_id": person.c.id,
+                    "as_of": moment(table.c.at),
+                    "source": source,
+                    "dates": dates,
+                    "import_id": literal(import_id),
+                },
             ),
         ):
             found = select(*columns.values()).select_from(both).where(chosen).order_by(person.c.address)
             stage.connection.execute(insert(target).from_select(list(columns), found, include_defaults=False))
 
 
-def _update_people(stage: Stage) -> None:
+def _update_people(stage: Stage, import_id: int) -> None:
     """People we knew: what changed, and how old each value is now."""
     person, folded, provenance = stage.person, stage.folded, tables.provenance
     known = select(person.c.id).where(person.c.fate == Fate.FOLDED)
@@ -124,6 +143,7 @@ def _update_people(stage: Stage) -> None:
         "as_of": stage.moment(folded.c.at),
         "source": folded.c.source,
         "dates": stage.document(folded.c.dates),
+        "import_id": literal(import_id),
     }
     statement = stage.insert(provenance).from_select(
         list(columns), select(*columns.values()).where(folded.c.id.in_(known)), include_defaults=False
@@ -132,12 +152,12 @@ def _update_people(stage: Stage) -> None:
     stage.connection.execute(
         statement.on_conflict_do_update(
             index_elements=["subscriber_id"],
-            set_={"as_of": new.as_of, "source": new.source, "dates": new.dates},
+            set_={"as_of": new.as_of, "source": new.source, "dates": new.dates, "import_id": import_id},
         )
     )
 
 
-def _date_people(stage: Stage, system: str) -> None:
+def _date_people(stage: Stage, import_id: int, system: str) -> None:
     """People of whom the file says what we hold, only later."""
     person, row, provenance = stage.person, stage.row, tables.provenance
     stage.connection.execute(
@@ -147,11 +167,11 @@ def _date_people(stage: Stage, system: str) -> None:
             person.c.fate == Fate.DATED,
             row.c.place == person.c.place,
         )
-        .values(as_of=stage.moment(row.c.at), source=system)
+        .values(as_of=stage.moment(row.c.at), source=system, import_id=import_id)
     )
 
 
-def _suppress(stage: Stage, source: str, now: dt.datetime) -> None:
+def _suppress(stage: Stage, import_id: int, source: str, now: dt.datetime) -> None:
     """Suppress whom the file says; the graver reason stays, then the earlier date. Nothing is ever lifted."""
     person, suppression = stage.person, tables.suppression
     place = person.c.suppress // CODE
@@ -168,6 +188,10 @@ def _suppress(stage: Stage, source: str, now: dt.datetime) -> None:
     statement = stage.insert(suppression).from_select(list(columns), chosen, include_defaults=False)
     new = statement.excluded
     before, after = _gravity(suppression.c.reason), _gravity(new.reason)
+    staged_at = stage.moment(at(person.c.suppress % CODE, literal(to_ms(now), BigInteger)))
+    undoing.note_suppressions(
+        stage, import_id, or_(place < before, and_(place == before, staged_at < suppression.c.at))
+    )
     stage.connection.execute(
         statement.on_conflict_do_update(
             index_elements=["address"],

@@ -114,6 +114,25 @@ def upsert(
     return known.id
 
 
+def restore(
+    connection: Connection,
+    subscriber_id: int,
+    *,
+    attributes: Mapping[str, Value],
+    locale: str | None,
+    joined_at: dt.datetime | None,
+) -> None:
+    """Put back what an import had replaced: all attributes, not only those named, and their slots."""
+    connection.execute(
+        update(tables.subscriber).where(tables.subscriber.c.id == subscriber_id).values(attributes=dict(attributes))
+    )
+    connection.execute(
+        update(tables.profile)
+        .where(tables.profile.c.subscriber_id == subscriber_id)
+        .values(locale=locale, joined_at=joined_at, **_slot_columns(connection, attributes))
+    )
+
+
 def date(connection: Connection, subscriber_id: int, names: Iterable[str], *, at: dt.datetime, source: str) -> None:
     """Note that these values (attributes, or `language`) were given now, so that an older export cannot undo them."""
     provenance = tables.provenance
@@ -123,7 +142,7 @@ def date(connection: Connection, subscriber_id: int, names: Iterable[str], *, at
     if known is None:
         connection.execute(insert(provenance).values(subscriber_id=subscriber_id, as_of=at, source=source, dates=dates))
     else:
-        connection.execute(update(provenance).where(mine).values(dates=dates))
+        connection.execute(update(provenance).where(mine).values(dates=dates, import_id=None))
 
 
 # --- attributes and their slots ---------------------------------------------------------------------------------

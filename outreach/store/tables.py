@@ -67,6 +67,7 @@ profile = Table(
     Column("locale", String(16)),
     Column("timezone", String(40)),
     Column("joined_at", Instant),
+    Column("paused_until", Instant),  # of those whose status says so
     Column("tracking", SmallInteger),  # events.Choice; NULL: the organisation's default
     # Engagement over everything, so that the commonest rules need no join.
     Column("received", Integer, nullable=False, server_default="0"),
@@ -543,6 +544,7 @@ provenance = Table(  # how old each value is, so that the order in which files c
     Column("as_of", Instant, nullable=False),  # the source's own date of every value not named in `dates`
     Column("source", String(40), nullable=False),
     Column("dates", Document),  # {"zip": [milliseconds, "salesforce"]}: values with another date or source
+    Column("import_id", Integer),  # which import wrote this last; NULL: the person, or a colleague, has since
 )
 
 import_run = Table(
@@ -554,5 +556,72 @@ import_run = Table(
     Column("hash", String(64), nullable=False),  # of the file as it was read
     Column("at", Instant, nullable=False),
     Column("result", Document, nullable=False),  # the counts, as shown
+    # What is needed to take it back: the numbers it gave to new people, and its lines of the consent log.
+    Column("first_id", BigId),
+    Column("last_id", BigId),
+    Column("consent_from", BigId),
+    Column("consent_until", BigId),
+    Column("undone_at", Instant),
+    sqlite_autoincrement=True,
+)
+
+import_person = Table(  # people we knew, as they were before an import changed them
+    "import_person",
+    main,
+    Column("import_id", Integer, primary_key=True),
+    Column("subscriber_id", BigId, primary_key=True),
+    Column("attributes", Document),  # NULL: only the dates changed
+    Column("locale", String(16)),
+    Column("joined_at", Instant),
+    Column("as_of", Instant),  # NULL: there was no note of it
+    Column("source", String(40)),
+    Column("dates", Document),
+    Column("before_id", Integer),  # provenance.import_id
+    sqlite_with_rowid=False,
+)
+
+import_subscription = Table(  # the same of subscriptions of people we knew; status NULL: there was none
+    "import_subscription",
+    main,
+    Column("import_id", Integer, primary_key=True),
+    Column("topic_id", Integer, primary_key=True),
+    Column("subscriber_id", BigId, primary_key=True),
+    Column("status", SmallInteger),
+    Column("frequency", SmallInteger),
+    Column("frequency_at", Instant),
+    Column("changed_at", Instant),
+    sqlite_with_rowid=False,
+)
+
+import_suppression = Table(  # the same of suppressions; reason NULL: there was none
+    "import_suppression",
+    main,
+    Column("import_id", Integer, primary_key=True),
+    Column("address", String(320), primary_key=True),
+    Column("subscriber_id", BigId),
+    Column("reason", String(12)),
+    Column("source", String(200)),
+    Column("at", Instant),
+    Column("detail", Text),
+    sqlite_with_rowid=False,
+)
+
+# --- what people ask of us by themselves ------------------------------------------------------------------------
+
+confirmation = Table(  # mail that asks the holder of an address whether it was really they who asked
+    "confirmation",
+    main,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String(8), nullable=False),  # signup, address (a new one), held (what we hold)
+    Column("subscriber_id", BigId, nullable=False, index=True),
+    Column("address", String(320), nullable=False),  # where the mail goes
+    Column("domain", String(255), nullable=False),
+    Column("network", LargeBinary(8)),  # keyed hash of where the wish came from
+    Column("topics", Document),  # {topic id: frequency}
+    Column("locale", String(16)),
+    Column("text_version", String(80)),
+    Column("at", Instant, nullable=False, index=True),
+    Column("sent_at", Instant),
+    Column("confirmed_at", Instant),
     sqlite_autoincrement=True,
 )

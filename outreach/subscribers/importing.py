@@ -22,7 +22,7 @@ import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -33,7 +33,7 @@ from outreach.store import subscribers as store_subscribers
 from outreach.store import topics as store_topics
 from outreach.store.database import Store
 from outreach.store.imports import Folded, FoldPerson, Held, Staged, compare
-from outreach.store.merging import apply, record
+from outreach.store.merging import apply, close, record
 from outreach.store.staging import BATCH, Row, Stage, WishRow, dump, frequency_code, importing, suppression_code
 from outreach.store.subscribers import Field, SlotReader, Value
 from outreach.subscribers.columns import Columns, type_of
@@ -77,6 +77,8 @@ class Result:
     system: str
     cp1252_lines: int
     """Lines that were not UTF-8 and were read as cp1252."""
+    import_id: int | None = None
+    """Its number, for an undo; None of a dry run."""
 
     def counts(self) -> dict[str, int | str | None]:
         """The promised keys, and only those."""
@@ -155,9 +157,14 @@ def _merge(
         if not options.dry_run:
             store_subscribers.declare(stage.connection, staging.types)
             path = staging.table.path
-            apply(stage, system=system, source=source[:200], evidence={"file": path.name}, now=now)
-            counts, file_hash = result.counts(), staging.table.hash
-            record(stage.connection, file=str(path), source=system, file_hash=file_hash, at=now, result=counts)
+            counts = {**result.counts(), "label": source[:200]}
+            import_id = record(
+                stage.connection, file=str(path), source=system, file_hash=staging.table.hash, at=now, result=counts
+            )
+            evidence = {"file": path.name}
+            apply(stage, import_id=import_id, system=system, source=source[:200], evidence=evidence, now=now)
+            close(stage, import_id)
+            result = replace(result, import_id=import_id)
     return result
 
 
@@ -253,7 +260,9 @@ class _Staging:
         evidence += f",{dump(found.evidence)[1:]}" if found.evidence else "}"
         for topic, at, frequency, confirmed in found.wishes:
             code = None if frequency is None else frequency_code(at, frequency)
-            self._wish_batch.append(WishRow(found.address, self._topic_number(topic), at, code, int(confirmed), evidence))
+            self._wish_batch.append(
+                WishRow(found.address, self._topic_number(topic), at, code, int(confirmed), evidence)
+            )
         if self._topic:
             at = found.joined or found.at or found.suppressed_at
             self._wish_batch.append(WishRow(found.address, self._topic_number(self._topic), at, None, 1, evidence))
