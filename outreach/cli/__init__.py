@@ -26,6 +26,8 @@ COMMANDS: Final = {
     "campaigns": "campaigns",
     "report": "report",
     "bounces": "bounces",
+    "events": "events",
+    "keys": "keys",
     "cron": "cron",
     "track": "track",
     "users": "users",

@@ -12,6 +12,8 @@ from outreach.errors import OutreachError
 from outreach.sending.recovery import recover
 from outreach.store import campaigns, engagement
 from outreach.store.campaigns import Status
+from outreach.store.held import accept_overdue
+from tracking.judging import judge_due
 from tracking.loader import Loader
 
 
@@ -33,12 +35,15 @@ def cron() -> None:
 
 
 def _events(workspace: Workspace) -> str | None:
-    """Bring recorded events into the store, and fold them into everybody's engagement."""
+    """Bring recorded events into the store, judge who made them, fold people's into everybody's engagement."""
     try:
         spool = workspace.settings.data / "spool"
         if spool.is_dir():
             Loader(workspace.store, spool).run_once()
-        engagement.fold(workspace.store, zone=workspace.settings.zone)
+        judge_due(workspace.store, now=workspace.now())
+        with workspace.store.write() as connection:
+            accept_overdue(connection, now=workspace.now())
+        engagement.fold(workspace.store, zone=workspace.settings.zone, judged_only=True)
     except OutreachError as error:
         return f"events: {error}"
     return None

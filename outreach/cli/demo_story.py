@@ -99,10 +99,11 @@ class Story:
     def tell_results(self) -> None:
         """Fold what came back into everybody's engagement, and show the report."""
         workspace = open_workspace()
-        engagement.fold(workspace.store, zone=workspace.settings.zone)
         name = _latest(workspace.store)
         assert name is not None
-        self._title("What happened")
+        self._title("Tell people from machines, then see what happened")
+        self._run("events", "reclassify", name)  # cron does it by itself, ten minutes after each hit
+        engagement.fold(workspace.store, zone=workspace.settings.zone)
         report = self._folder / "report.html"
         self._run("report", name)
         self._run("report", name, "--html", str(report))
