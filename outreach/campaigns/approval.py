@@ -151,15 +151,21 @@ def _stored_drift(connection: Connection, campaign: Campaign) -> Iterator[str]:
     for language, document in campaigns.messages(connection, campaign.id).items():
         if CompiledMessage.from_document(document).hash != campaign.plan["messages"].get(language):
             yield f"the stored message in {language}"
-    if campaign.approval is not None and not _holds(connection, campaign):
+    if campaign.status is not Status.PLANNED and not _holds(connection, campaign):
         yield "the approval: it was not signed by the person it names, or not for this plan"
     if deliveries.audience_hash(connection, campaign.id) != campaign.plan["audience_hash"]:
         yield "the frozen audience: somebody was added, removed or given another language by hand"
 
 
 def _holds(connection: Connection, campaign: Campaign) -> bool:
-    """Whether the approval is signed for this very plan. Whoever left since has approved all the same."""
+    """Whether the approval is signed for this very plan. Whoever left since has approved all the same.
+
+    Before there were users nobody could sign.
+    """
     approval = campaign.approval or {}
+    if not approval:
+        first = staff.since(connection)
+        return first is None or (campaign.approved_at is not None and campaign.approved_at < first)
     key = staff.key_of(connection, str(approval.get("by", "")))
     statement = _statement(campaign, str(approval.get("by", "")), str(approval.get("at", "")))
     return key is not None and credentials.verifies(key, statement, str(approval.get("signature", "")))

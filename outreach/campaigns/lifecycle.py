@@ -11,7 +11,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from outreach import clock
+from outreach.campaigns import later
 from outreach.campaigns.approval import refuse_drift, refuse_edits, refuse_unapproved
+from outreach.campaigns.trial import refuse_trial
 from outreach.errors import Blocked
 from outreach.segmentation.catalogue import load_catalogue
 from outreach.sending.recovery import recover
@@ -19,7 +22,7 @@ from outreach.sending.supervisor import crew_size
 from outreach.sending.supervisor import send as hand_over
 from outreach.sending.workers import Orders, Progress
 from outreach.settings import Settings
-from outreach.store import campaigns, claims, deliveries
+from outreach.store import campaigns, claims, deliveries, digests
 from outreach.store.campaigns import Campaign, Status
 from outreach.store.database import Store
 from outreach.store.deliveries import State
@@ -49,10 +52,12 @@ def check(store: Store, settings: Settings, name: str) -> Campaign:
         refuse_unapproved(campaign)
         if campaign.status is Status.APPROVED:
             refuse_drift(connection, campaign)
+            refuse_trial(connection, settings, campaign, now=_now())
             fields = load_catalogue(connection, segments={}).fields
             hashes = dict(campaign.plan["messages"])
     if campaign.status is Status.APPROVED:
         refuse_edits(campaign, settings, known_fields=fields, compiled=hashes)
+        later.refuse_untimely(campaign, now=_now())
     if campaign.status is Status.STOPPED:
         raise Blocked(f"{campaign.name} was stopped; it cannot be sent any more. Plan it again")
     refuse_paused(campaign)
@@ -117,6 +122,7 @@ def stop(store: Store, name: str, *, now: dt.datetime) -> tuple[Campaign, int]:
             raise Blocked(f"{campaign.name} is already {campaign.status}")
         campaigns.set_status(connection, campaign.id, Status.STOPPED, only_from=tuple(Status), finished_at=now)
         cancelled = deliveries.cancel_waiting(connection, campaign.id, reason="stopped", now=now)
+        cancelled += digests.withdraw(connection, campaign.id)
         return campaigns.get(connection, campaign.id), cancelled
 
 
@@ -137,8 +143,10 @@ def _start(store: Store, settings: Settings, campaign: Campaign) -> None:
         language=settings.text("organisation.language"),
     )
     publish(settings.data / "links", campaign.id, table)
+    now = _now()
     with store.write() as connection:
-        campaigns.set_status(connection, campaign.id, Status.SENDING, only_from=(Status.APPROVED,), started_at=_now())
+        if campaigns.set_status(connection, campaign.id, Status.SENDING, only_from=(Status.APPROVED,), started_at=now):
+            later.begin(connection, campaign, now=now)
 
 
 def _too_late(store: Store, campaign: Campaign) -> bool:
@@ -174,4 +182,4 @@ def _move(
 
 
 def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
+    return clock.now()

@@ -9,15 +9,15 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, Connection, or_
 
-from outreach.campaigns import audience
+from outreach.campaigns import audience, later
 from outreach.campaigns.compiling import compile_all
 from outreach.campaigns.definition import CampaignError, Definition, load
 from outreach.campaigns.frequency import frequency
@@ -33,8 +33,6 @@ from outreach.store import campaigns, deliveries, topics
 from outreach.store.database import Store
 from outreach.store.tables import profile
 
-MANDATORY = ("statutory", "emergency")
-
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -46,13 +44,30 @@ class Planned:
     hash: str
     links: tuple[str, ...]
     languages: tuple[str, ...]
+    schedule: str = ""
+    """When it is due: local time and UTC; empty: whenever it is sent."""
+    in_digests: int = 0
+    """People who asked to hear about the topic daily or weekly: they get it in their next digest."""
 
 
-def plan(store: Store, settings: Settings, path: Path, *, segments: Mapping[str, str], now: dt.datetime) -> Planned:
+def plan(
+    store: Store,
+    settings: Settings,
+    path: Path,
+    *,
+    segments: Mapping[str, str],
+    now: dt.datetime,
+    occurrence: dt.datetime | None = None,
+    sealed: Callable[[Connection, int], None] | None = None,
+    planned_by: str = "",
+    findings: Sequence[Mapping[str, str]] = (),
+) -> Planned:
     """Freeze one campaign file's audience and messages as a new plan.
 
     One transaction: after an error (CampaignError, RuleError, TemplateError, Blocked for an empty
-    audience) nothing is left behind.
+    audience) nothing is left behind. `occurrence`: plan this moment of a recurring campaign; `sealed` is called
+    with the new campaign in the same transaction, and what it raises undoes the plan. `planned_by` and the gate's
+    `findings` are part of what is approved.
     """
     definitions = load(path, default_language=settings.text("organisation.language"))
     main = next(iter(definitions.values()))
@@ -60,14 +75,17 @@ def plan(store: Store, settings: Settings, path: Path, *, segments: Mapping[str,
         catalogue = load_catalogue(connection, segments=segments)
     messages = compile_all(definitions, settings, known_fields=catalogue.fields)
     rule = _rule(main, catalogue, now=now, zone=settings.zone)
+    timing = later.timing(main, settings, now=now, occurrence=occurrence)
     with store.write() as connection:
         topic = topics.find(connection, main.topic)
         if topic is None:
             known = ", ".join(sorted(each.name for each in catalogue.topics)) or "none yet; import some first"
             raise CampaignError(f"{path}: no topic is called {main.topic!r}; there are {known}")
         name = campaigns.next_name(connection, main.name)
-        purpose = audience.Purpose(topic.id, topic.message_class, file=main.name, name=name)
+        wave = "" if occurrence else main.name  # the next occurrence is for everybody again
+        purpose = audience.Purpose(topic.id, topic.message_class, file=wave, name=name)
         chosen = audience.choose(connection, rule, purpose=purpose, frequency=frequency(settings), now=now)
+        at_once, readers = later.split(settings, chosen.people, topic)
         document = _document(main, messages, settings, name=name, topic=topic, now=now)
         campaign_id = campaigns.add(
             connection,
@@ -81,18 +99,20 @@ def plan(store: Store, settings: Settings, path: Path, *, segments: Mapping[str,
             plan_hash="",
             frozen=0,
             planned_at=now,
+            not_after=timing.not_after,
         )
         for language, message in messages.items():
             campaigns.add_message(connection, campaign_id, language, compiled=message.to_document(), hash=message.hash)
         frozen = deliveries.freeze(
             connection,
             campaign_id,
-            chosen.people,
+            at_once,
             languages={each: _speaks(each) for each in messages if each != main.language},
             default_language=main.language,
             now=now,
         )
-        if frozen == 0:
+        in_digests = later.wait(connection, campaign_id, readers, topic=topic, definitions=definitions)
+        if frozen + in_digests == 0:
             left_out = "; ".join(f"{count} left out: {reason}" for reason, count in chosen.excluded.items())
             raise Blocked(
                 f"{path}: nobody would get this campaign ({left_out or 'the rule matches nobody'}). "
@@ -102,10 +122,25 @@ def plan(store: Store, settings: Settings, path: Path, *, segments: Mapping[str,
             "audience": frozen,
             "audience_hash": deliveries.audience_hash(connection, campaign_id),
             "excluded": chosen.excluded,
+            "in_digests": in_digests,
+            "planned_by": planned_by,
+            "findings": [dict(finding) for finding in findings],
+            **timing.document(),
         } | _record(main.to, catalogue)
         digest = plan_hash(document)
         campaigns.seal(connection, campaign_id, plan=document, plan_hash=digest, frozen=frozen)
-    return Planned(name, frozen, chosen.excluded, digest, tuple(document["links"]), tuple(messages))
+        if sealed is not None:
+            sealed(connection, campaign_id)
+    return Planned(
+        name,
+        frozen,
+        chosen.excluded,
+        digest,
+        tuple(document["links"]),
+        tuple(messages),
+        schedule=timing.shown,
+        in_digests=in_digests,
+    )
 
 
 def _record(rule: str, catalogue: Catalogue) -> dict[str, Any]:
@@ -139,6 +174,7 @@ def _document(
         "topic": topic.name,
         "message_class": topic.message_class,
         "rule": main.to,
+        "drill": main.drill,
         "messages": {language: message.hash for language, message in messages.items()},
         "links": list([*messages.values()][-1].links),
         "domain": domain,

@@ -66,6 +66,8 @@ class Orders:
     """How long to wait for a retry to become due before leaving it to the next run."""
     command_timeout: float = COMMAND_TIMEOUT
     dot_timeout: float = DOT_TIMEOUT
+    crew: int = 1
+    """Among how many workers this send is divided."""
     throttle: str = "adaptive"
     """Or "shaped": the shaping table's limits hold from the start."""
     workspace: Path | None = None
@@ -202,7 +204,7 @@ def _throttle(store: Store, orders: Orders) -> Throttle:
     with store.read() as connection:
         domains = throttles.domains(connection, since=_now() - KEEP)
     shaping = load_shaping(orders.workspace)
-    return Throttle(store, shaping, enforced=orders.throttle == "shaped", clock=_now, domains=domains)
+    return Throttle(store, shaping, enforced=orders.throttle == "shaped", clock=_now, domains=domains, crew=orders.crew)
 
 
 async def _more_soon(store: Store, campaign_id: int, pipeline: Pipeline, *, patience: dt.timedelta) -> bool:
