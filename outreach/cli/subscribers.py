@@ -26,14 +26,21 @@ def subscribers() -> None:
 @subscribers.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--map", "columns", multiple=True, metavar="COLUMN=FIELD", help="A file's column is this field.")
+@click.option("--using", metavar="NAME", help="A saved mapping: imports/NAME.toml.")
 @click.option("--topic", help="A topic that everybody in the file asked for.")
 @click.option("--source", help="Where their consent comes from, such as 'counter, spring fair 2026'.")
 @click.option("--dry-run", is_flag=True, help="Say what would happen; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def import_command(
-    file: Path, columns: tuple[str, ...], topic: str | None, source: str | None, dry_run: bool, as_json: bool
+    file: Path,
+    columns: tuple[str, ...],
+    using: str | None,
+    topic: str | None,
+    source: str | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
-    """Bring in the people of FILE: CSV in any encoding, or JSON lines.
+    """Bring in the people of FILE: CSV in any encoding, JSON lines, or a spreadsheet (XLSX).
 
     Exports of Mailchimp, GovDelivery, Salesforce, listmonk and 311 are known by their headers. Nobody is
     ever resubscribed, and no value is emptied, by an import.
@@ -44,17 +51,39 @@ def import_command(
     """
     from outreach.cli.progress import bar
     from outreach.cli.workspace import open_workspace, print_json
-    from outreach.subscribers.importing import Options, import_file
+    from outreach.subscribers import saved
+    from outreach.subscribers.importing import Options, Result, import_file
 
+    workspace = open_workspace()
+    kept = saved.load(workspace.root / "imports", using) if using else saved.Saved("")
+    topic, source = topic or kept.topic, source or kept.source
     if topic and not source:
         raise UsageError("--topic needs --source: consent is only worth what we know about where it came from")
-    options = Options(columns=_columns(columns), topic=topic, source=source, dry_run=dry_run)
-    workspace = open_workspace()
+    options = Options(
+        columns={**kept.columns, **_columns(columns)},
+        topic=topic,
+        source=source,
+        dry_run=dry_run,
+        complete=kept.complete,
+    )
+
+    def announce(found: Result) -> None:
+        """The difference, before any of it is made."""
+        if not as_json:
+            _print_difference(file, found, dry_run=dry_run)
 
     def run(progress: Any = None) -> Any:
         folder = workspace.root / "data" / "rejects"
         now = workspace.now()
-        return import_file(workspace.store, file, now=now, rejects_folder=folder, options=options, progress=progress)
+        return import_file(
+            workspace.store,
+            file,
+            now=now,
+            rejects_folder=folder,
+            options=options,
+            progress=progress,
+            announce=announce,
+        )
 
     if sys.stderr.isatty() and not as_json:
         with bar(f"reading {file.name}", total=None) as advance:
@@ -64,14 +93,26 @@ def import_command(
     if as_json:
         print_json(result.counts())
         return
-    click.echo(f"{file.name} ({result.system}){', dry run: nothing was changed' if dry_run else ''}")
-    for name, value in result.counts().items():
-        if isinstance(value, int):
-            click.echo(f"  {name:<10} {value:>9,}")
-    if result.cp1252_lines:
-        click.echo(f"  {result.cp1252_lines:,} lines were not UTF-8 and were read as Windows-1252")
     if result.rejects_file:
         click.echo(f"  rejected rows, each with its reason: {result.rejects_file}")
+    if result.import_id is not None:
+        click.echo(f"  to take it back: outreach subscribers imports undo {result.import_id}")
+
+
+@subscribers.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def pairs(as_json: bool) -> None:
+    """People who may be one person: the same name and postcode at two addresses. Nobody is ever merged."""
+    from outreach.cli.workspace import open_workspace, print_json
+    from outreach.store import suspects
+
+    with open_workspace().store.read() as connection:
+        found = suspects.pairs(connection)
+    if as_json:
+        print_json([{"who": who, "addresses": [one, other]} for who, one, other in found])
+    else:
+        for who, one, other in found:
+            click.echo(f"{visible(who)}: {one} and {other}")
 
 
 @subscribers.group()
@@ -221,6 +262,25 @@ def release(address: str) -> None:
     with open_workspace().store.write() as connection:
         released = suppressions.release(connection, normal)
     click.echo(f"{normal} may be written to again" if released else f"{normal} was not suppressed")
+
+
+def _print_difference(file: Path, found: Any, *, dry_run: bool) -> None:
+    click.echo(f"{file.name} ({found.system}){', dry run: nothing was changed' if dry_run else ''}")
+    for name, value in found.counts().items():
+        if isinstance(value, int):
+            click.echo(f"  {name:<10} {value:>9,}")
+            parts = found.fields if name == "changed" else found.reasons if name == "rejected" else {}
+            for part, count in list(parts.items())[:8]:
+                click.echo(f"             {count:>9,} {visible(part)}")
+    if found.cp1252_lines:
+        click.echo(f"  {found.cp1252_lines:,} lines were not UTF-8 and were read as Windows-1252")
+    if found.roles:
+        click.echo(f"  {found.roles:,} addresses are of an office rather than a person (info@ and the like)")
+    if found.disposable:
+        click.echo(f"  {found.disposable:,} addresses are at domains that give them away for an hour")
+    if found.gone:
+        named = ", ".join(found.gone[:10])
+        click.echo(f"  {len(found.gone):,} people came from this system and are not in its export any more: {named} …")
 
 
 def visible(text: str) -> str:

@@ -8,8 +8,9 @@ duplicate, though what it says is folded in and the topics it names are subscrib
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -62,14 +63,19 @@ class Difference:
     unchanged: int
     suppressed: int
     duplicates: int
+    fields: dict[str, int]
+    """How many people we knew each field changes of."""
+
+    def counts(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in ("new", "changed", "unchanged", "suppressed", "duplicates")}
 
 
 def compare(stage: Stage, topic_ids: Sequence[int], *, system: str, fold: FoldPerson) -> Difference:
     """What an import from `system` would do. `topic_ids` are those of the staged topics, by their numbers from 0."""
     _gather_people(stage, system)
-    _fold_people(stage, fold)
+    fields = _fold_people(stage, fold)
     _gather_subscriptions(stage, topic_ids)
-    return _count(stage)
+    return replace(_count(stage), fields=fields)
 
 
 def _gather_people(stage: Stage, system: str) -> None:
@@ -136,9 +142,10 @@ def _new_id(stage: Stage) -> ColumnElement[int]:
     return func.next_id()
 
 
-def _fold_people(stage: Stage, fold: FoldPerson) -> None:
+def _fold_people(stage: Stage, fold: FoldPerson) -> dict[str, int]:
     """Work out those with several rows and those known already, and note whether anything about them changes."""
     batch: list[tuple[Any, ...]] = []
+    fields: Counter[str] = Counter()
     for person_id, held, rows in _people_to_fold(stage):
         after, slots = fold(held, rows)
         changed = held is None or (after.attributes, after.locale, after.joined) != (
@@ -146,6 +153,8 @@ def _fold_people(stage: Stage, fold: FoldPerson) -> None:
             held.locale,
             held.joined,
         )
+        if held and changed:
+            fields.update(_changed(held, after))
         dates = dump(after.dates) if after.dates else None
         values = (dump(after.attributes), after.locale, after.joined, after.as_of, after.source, dates)
         batch.append((person_id, *values, int(changed), *slots))
@@ -156,6 +165,17 @@ def _fold_people(stage: Stage, fold: FoldPerson) -> None:
     stage.analyze(stage.folded)
     changed_ids = select(stage.folded.c.id).where(stage.folded.c.changed == 1)
     stage.connection.execute(update(stage.person).where(stage.person.c.id.in_(changed_ids)).values(changed=1))
+    return dict(fields.most_common())
+
+
+def _changed(held: Held, after: Held) -> Iterator[str]:
+    for name, value in after.attributes.items():
+        if held.attributes.get(name) != value:
+            yield name
+    if held.locale != after.locale:
+        yield "language"
+    if held.joined != after.joined:
+        yield "joined"
 
 
 def _people_to_fold(stage: Stage) -> Iterator[tuple[int, Held | None, list[Staged]]]:
@@ -272,6 +292,7 @@ def _count(stage: Stage) -> Difference:
         unchanged=people.get("unchanged", 0),
         suppressed=people.get("suppressed", 0),
         duplicates=duplicates,
+        fields={},
     )
 
 

@@ -30,6 +30,7 @@ from typing import Final
 from outreach.addresses import fold as folded_name
 from outreach.errors import UsageError
 from outreach.store import subscribers as store_subscribers
+from outreach.store import suspects
 from outreach.store import topics as store_topics
 from outreach.store.database import Store
 from outreach.store.imports import Folded, FoldPerson, Held, Staged, compare
@@ -41,6 +42,7 @@ from outreach.subscribers.folding import Account, Fold, least
 from outreach.subscribers.mapping import Mapping, Person, Rejected, file_date, propose
 from outreach.subscribers.reading import Cells, Table, Unreadable, open_table
 from outreach.subscribers.rejects import Rejects
+from outreach.subscribers.sheets import is_workbook, open_sheet
 from outreach.subscribers.systems import TRUSTED, Role
 
 MAX_TOPICS: Final = 2_000
@@ -58,6 +60,8 @@ class Options:
     source: str | None = None
     """Where that consent comes from; recorded with each. By default, the system and the file's name."""
     dry_run: bool = False
+    complete: bool = False
+    """The file names everybody its system has: who came from there and is not in it any more is reported."""
     trusted: Sequence[str] = TRUSTED
     """Systems, the most trusted first: decides between values of the same date."""
 
@@ -77,6 +81,16 @@ class Result:
     system: str
     cp1252_lines: int
     """Lines that were not UTF-8 and were read as cp1252."""
+    fields: Map[str, int] = field(default_factory=dict)
+    """How many people we knew each field changes of."""
+    reasons: Map[str, int] = field(default_factory=dict)
+    """Rejected rows by reason."""
+    roles: int = 0
+    """Addresses of offices rather than people, such as info@; imported all the same."""
+    disposable: int = 0
+    """Addresses at domains that give them away for an hour; imported all the same."""
+    gone: Sequence[str] = ()
+    """Of a complete export: addresses that came from there and are not in it any more. Nothing is done about them."""
     import_id: int | None = None
     """Its number, for an undo; None of a dry run."""
 
@@ -94,13 +108,14 @@ def import_file(
     rejects_folder: Path,
     options: Options | None = None,
     progress: Callable[[int], None] | None = None,
+    announce: Callable[[Result], None] = lambda _difference: None,
 ) -> Result:
     """Import a file. Raises UsageError if it is no table or names a wrong column; nothing is changed then.
 
-    `progress` is told, now and then, how many rows have been read.
+    `progress` is told, now and then, how many rows have been read; `announce` the difference, before any of it is made.
     """
     options = options or Options()
-    table = open_table(path)
+    table = open_sheet(path) if is_workbook(path) else open_table(path)
     with store.read() as connection:
         fields = store_subscribers.fields(connection)
     types = {known.name: known.type for known in fields}
@@ -112,11 +127,11 @@ def import_file(
         with _no_garbage(), importing(store, slots=slots) as stage:
             staging = _Staging(stage, table, mapping, rejects, read_slots, fields, options)
             staging.read(progress or (lambda _rows: None))
-            result = _merge(stage, staging, fields, read_slots, now=now, options=options)
+            result = _merge(stage, staging, fields, read_slots, now=now, options=options, announce=announce)
         kept = rejects.close(keep=True)
     finally:
         rejects.close(keep=False)
-    return Result(**{**asdict(result), "rejects_file": str(kept) if kept else None})
+    return replace(result, rejects_file=str(kept) if kept else None)
 
 
 @contextmanager
@@ -139,6 +154,7 @@ def _merge(
     *,
     now: dt.datetime,
     options: Options,
+    announce: Callable[[Result], None],
 ) -> Result:
     system = staging.mapping.system.name
     source = options.source or f"{system} export {staging.table.path.name}"
@@ -152,8 +168,14 @@ def _merge(
             rejects_file=None,
             system=system,
             cp1252_lines=staging.table.cp1252_lines,
-            **asdict(found),
+            fields=found.fields,
+            reasons=dict(staging.rejects.reasons.most_common()),
+            roles=suspects.count_roles(stage),
+            disposable=suspects.count_disposable(stage),
+            gone=suspects.gone(stage, system) if options.complete else (),
+            **found.counts(),
         )
+        announce(result)
         if not options.dry_run:
             store_subscribers.declare(stage.connection, staging.types)
             path = staging.table.path

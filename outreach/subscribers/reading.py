@@ -102,8 +102,8 @@ def open_table(path: Path) -> Table:
     widths = [len(cells) for cells in sample if cells]
     if not widths:
         raise UsageError(f"{path} is empty")
-    at = _header_at(sample, usual=max(set(widths), key=widths.count))
-    header = tuple(_header_cell(cell) for cell in sample[at])
+    at = header_at(sample, usual=max(set(widths), key=widths.count))
+    header = tuple(header_cell(cell) for cell in sample[at])
     return Table(path, header, delimiter, [cells for cells in sample[at + 1 :] if cells], skipped=at)
 
 
@@ -148,14 +148,14 @@ def _delimiter(text: str) -> str:
     return max(_DELIMITERS, key=score)
 
 
-def _header_at(sample: list[Cells], *, usual: int) -> int:
+def header_at(sample: list[Cells], *, usual: int) -> int:
     """Where the header is: the first row with most of its cells filled. Reports have a title or a date above it."""
     filled = [sum(bool(cell.strip()) for cell in cells) for cells in sample]
     enough = min(usual * HEADER_FILLED, max(filled))
     return next(index for index, number in enumerate(filled) if number >= enough)
 
 
-def _header_cell(cell: str) -> str:
+def header_cell(cell: str) -> str:
     return " ".join(cell.replace("\ufeff", "").split())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -11,6 +12,7 @@ from outreach.subscribers.defusing import defused
 
 HEADER: Final = ("row", "column", "value", "reason")
 MAX_VALUE: Final = 500
+MAX_REASONS: Final = 200
 
 
 class Rejects:
@@ -19,6 +21,7 @@ class Rejects:
     def __init__(self, path: Path) -> None:
         self.path = _free(path)
         self.count = 0
+        self.reasons: Counter[str] = Counter()
         self._part = self.path.with_name(self.path.name + ".part")
         self._file: TextIO | None = None
 
@@ -28,6 +31,7 @@ class Rejects:
         cells = (str(row), defused(column), defused(value[:MAX_VALUE]), defused(reason))
         csv.writer(self._file).writerow(cells)
         self.count += 1
+        self.reasons[reason if len(self.reasons) < MAX_REASONS else "another reason"] += 1
 
     def _open(self) -> TextIO:
         try:
