@@ -10,6 +10,7 @@ from outreach.errors import UsageError
 from outreach.rendering.errors import Report, refuse
 from outreach.rendering.layouts import read_layout
 from outreach.rendering.message import CompiledMessage, Source, compile_message
+from outreach.rendering.words import words
 from outreach.settings import Settings
 
 
@@ -35,9 +36,12 @@ def compile_all(
 
 
 def _source(definition: Definition, settings: Settings) -> Source:
+    drill = words(definition.language).drill if definition.drill else ""
+    # In front of the first line, so that faults below it keep their line.
+    warned = f"**{drill}** {definition.body}" if drill else definition.body
     return Source(
-        subject=definition.subject,
-        body=definition.body,
+        subject=f"{drill}: {definition.subject}" if drill else definition.subject,
+        body=warned,
         sender=definition.sender,
         reply_to=definition.reply_to,
         language=definition.language,

@@ -25,7 +25,7 @@ from outreach.errors import OutreachError
 from outreach.rendering.message import Mailbox
 
 REQUIRED = ("subject", "to", "topic", "from")
-OPTIONAL = ("template", "preheader", "reply_to", "not_after", "in_doubt", "schedule")
+OPTIONAL = ("template", "preheader", "reply_to", "not_after", "in_doubt", "schedule", "drill")
 VARIANT = re.compile(r"^(?P<stem>.+)\.(?P<language>[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)$")
 DEFAULT_TEMPLATE = "notice"
 
@@ -66,6 +66,8 @@ class Definition:
     in_doubt: str
     not_after: str
     schedule: str
+    drill: bool
+    """An exercise: it says so in its subject and above its text, in every language."""
     body: str
     body_line: int
     """The line of the file on which the body begins, for messages about it."""
@@ -107,6 +109,8 @@ def _definition(path: Path, *, language: str, inherited: Mapping[str, tuple[str,
     value = {name: fields.get(name, ("", 0))[0] for name in (*REQUIRED, *OPTIONAL)}
     if value["in_doubt"] not in ("", "hold", "resend"):
         report(CampaignError("in_doubt can be hold or resend", place=path, line=fields["in_doubt"][1]))
+    if value["drill"].lower() not in ("", "yes", "no"):
+        report(CampaignError("drill can be yes or no", place=path, line=fields["drill"][1]))
     if not body.strip():
         raise CampaignError("it has no text below its front matter", place=path, line=body_line)
     return Definition(
@@ -124,6 +128,7 @@ def _definition(path: Path, *, language: str, inherited: Mapping[str, tuple[str,
         in_doubt=value["in_doubt"],
         not_after=value["not_after"],
         schedule=value["schedule"],
+        drill=value["drill"].lower() == "yes",
         body=body,
         body_line=body_line,
         lines={name: line for name, (_, line) in own.items()},
@@ -177,6 +182,7 @@ def _inherited(main: Definition) -> dict[str, tuple[str, int]]:
         "template": (main.template, 0),
         "in_doubt": (main.in_doubt, 0),
         "not_after": (main.not_after, 0),
+        "drill": ("yes" if main.drill else "", 0),
     }
 
 

@@ -5,21 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import sys
 from collections import Counter
-from pathlib import Path
 
 import click
 
 from outreach.campaigns import lifecycle
-from outreach.campaigns.approval import approve as approve_plan
-from outreach.campaigns.compiling import compile_all
-from outreach.campaigns.definition import load
 from outreach.campaigns.lifecycle import Sent
 from outreach.campaigns.orders import orders_for
-from outreach.campaigns.plan import plan as make_plan
+from outreach.cli.checking import check
+from outreach.cli.new_campaign import new
+from outreach.cli.planning import approve, plan, urgent
 from outreach.cli.progress import sending_progress
+from outreach.cli.testing import test
 from outreach.cli.workspace import Workspace, open_workspace, print_json
 from outreach.errors import FinishedWithExceptions, UsageError
-from outreach.segmentation.catalogue import load_catalogue
 from outreach.store import campaigns as store_campaigns
 from outreach.store import deliveries
 from outreach.store.campaigns import Campaign, Status
@@ -33,6 +31,9 @@ def campaigns() -> None:
     """One text file to one audience: plan it, have it approved, send it.
 
     \b
+    outreach campaigns new
+    outreach campaigns check campaigns/parking.md
+    outreach campaigns test campaigns/parking.md --to dana@city.example
     outreach campaigns plan campaigns/parking.md
     outreach campaigns approve parking-1 --by "Dana Lee"
     outreach campaigns send parking-1
@@ -53,58 +54,11 @@ def list_campaigns(as_json: bool) -> None:
         click.echo(f"{each.name:40} {each.status:10} {each.frozen:>9,} people")
 
 
-@campaigns.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@as_json_option
-def check(file: Path, as_json: bool) -> None:
-    """Compile FILE in every language and say what is wrong with it. Nothing is planned or sent."""
-    workspace = open_workspace()
-    with workspace.store.read() as connection:
-        fields = load_catalogue(connection, segments={}).fields
-    definitions = load(file, default_language=workspace.settings.text("organisation.language"))
-    messages = compile_all(definitions, workspace.settings, known_fields=fields)
-    if as_json:
-        print_json({"file": str(file), "languages": list(messages), "findings": []})
-        return
-    links = [*messages.values()][-1].links
-    click.echo(f"{file} is well: {', '.join(messages)}; {len(links)} links")
-
-
-@campaigns.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@as_json_option
-def plan(file: Path, as_json: bool) -> None:
-    """Freeze the audience and the message of FILE as a plan. Nothing is sent."""
-    workspace = open_workspace()
-    planned = make_plan(workspace.store, workspace.settings, file, segments=workspace.segments(), now=workspace.now())
-    if as_json:
-        print_json(
-            {
-                "plan": planned.name,
-                "audience": planned.audience,
-                "excluded": dict(planned.excluded),
-                "hash": planned.hash,
-                "languages": list(planned.languages),
-                "links": list(planned.links),
-            }
-        )
-        return
-    click.echo(f"{planned.name}: {planned.audience:,} people would get this")
-    for reason, count in planned.excluded.items():
-        click.echo(f"  {count:,} left out: {reason}")
-    click.echo(f"  languages: {', '.join(planned.languages)}; links: {len(planned.links)}; hash {planned.hash[:12]}")
-    click.echo(f"\nNothing is sent. Next:  outreach campaigns approve {planned.name} --by NAME")
-
-
-@campaigns.command()
-@click.argument("name", metavar="PLAN")
-@click.option("--by", required=True, help="Who approves it.")
-def approve(name: str, by: str) -> None:
-    """Approve PLAN as it stands; the approval is bound to its hash."""
-    workspace = open_workspace()
-    campaign = approve_plan(workspace.store, name, by=by, now=workspace.now())
-    click.echo(f"{campaign.name} is approved by {by} for {campaign.frozen:,} people (hash {campaign.plan_hash[:12]})")
-    click.echo(f"Next:  outreach campaigns send {campaign.name}")
+campaigns.add_command(check)
+campaigns.add_command(new)
+campaigns.add_command(plan)
+campaigns.add_command(approve)
+campaigns.add_command(test)
 
 
 @campaigns.command()
@@ -135,6 +89,7 @@ def confirm(campaign: Campaign) -> None:
         raise UsageError(
             f"sending to {campaign.frozen:,} people has to be confirmed; add --yes where nobody can be asked"
         )
+    urgent(campaign)
     typed = click.prompt(f"Type {campaign.frozen} to send {campaign.name} to {campaign.frozen:,} people", default="")
     if typed.replace(",", "").strip() != str(campaign.frozen):
         raise UsageError("that is not the number; nothing was sent")

@@ -24,6 +24,8 @@ class Words:
     why: str
     leave: str
     preferences: str
+    drill: str
+    """In front of an exercise's subject and text."""
 
 
 _WORDS: Final = {
@@ -31,35 +33,46 @@ _WORDS: Final = {
         "You get this because you asked {organisation} for news about {topic}.",
         "Unsubscribe",
         "Choose what you hear about",
+        "DRILL, not a real alarm",
     ),
     "es": Words(
         "Recibe este mensaje porque pidió a {organisation} noticias sobre {topic}.",
         "Cancelar la suscripción",
         "Elija los temas que le interesan",
+        "SIMULACRO, no es una alarma real",
     ),
     "de": Words(
         "Sie erhalten diese Nachricht, weil Sie bei {organisation} Neuigkeiten zu {topic} bestellt haben.",
         "Abmelden",
         "Themen auswählen",
+        "ÜBUNG, kein echter Alarm",
     ),
     "fr": Words(
         "Vous recevez ce message parce que vous avez demandé à {organisation} des nouvelles sur {topic}.",
         "Se désabonner",
         "Choisir vos sujets",
+        "EXERCICE, pas une alerte réelle",
     ),
     "pt": Words(
         "Você recebe esta mensagem porque pediu a {organisation} notícias sobre {topic}.",
         "Cancelar a inscrição",
         "Escolher os seus temas",
+        "SIMULACRO, não é um alarme real",
     ),
     "vi": Words(
         "Quý vị nhận thư này vì đã đăng ký nhận tin về {topic} từ {organisation}.",
         "Hủy đăng ký",
         "Chọn chủ đề quý vị quan tâm",
+        "DIỄN TẬP, không phải báo động thật",
     ),
-    "zh": Words("您收到此邮件，是因为您向{organisation}订阅了“{topic}”。", "退订", "选择您关心的主题"),
+    "zh": Words(
+        "您收到此邮件，是因为您向{organisation}订阅了“{topic}”。", "退订", "选择您关心的主题", "演习，并非真实警报"
+    ),
     "ar": Words(
-        "تصلك هذه الرسالة لأنك طلبت من {organisation} أخبارًا عن {topic}.", "إلغاء الاشتراك", "اختر المواضيع التي تهمك"
+        "تصلك هذه الرسالة لأنك طلبت من {organisation} أخبارًا عن {topic}.",
+        "إلغاء الاشتراك",
+        "اختر المواضيع التي تهمك",
+        "تدريب، وليس إنذارًا حقيقيًا",
     ),
 }
 

@@ -62,6 +62,12 @@ def key_of(connection: Connection, name: str) -> bytes | None:
     return connection.execute(select(staff.c.public_key).where(staff.c.key == fold(name))).scalar_one_or_none()
 
 
+def since(connection: Connection) -> dt.datetime | None:
+    """When the first of the staff was added; None while there is nobody."""
+    first: dt.datetime | None = connection.execute(select(func.min(staff.c.created_at))).scalar_one()
+    return first
+
+
 def everyone(connection: Connection) -> list[Member]:
     rows = connection.execute(select(*_COLUMNS).where(staff.c.left_at.is_(None)).order_by(staff.c.name))
     return [Member(**row._mapping) for row in rows]

@@ -1,0 +1,117 @@
+"""Test mails: the very message, signed and marked TEST, to staff and to nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from dataclasses import replace
+from pathlib import Path
+
+import aiosmtplib
+from aiosmtplib import SMTPException
+from sqlalchemy import Connection
+
+from outreach.addresses import normalise
+from outreach.campaigns.compiling import compile_all
+from outreach.campaigns.definition import Definition, load
+from outreach.campaigns.plan import sending_domain
+from outreach.campaigns.samples import typical
+from outreach.errors import Blocked, OutreachError, TryAgain
+from outreach.rendering import dkim
+from outreach.rendering.compose import Composer
+from outreach.rendering.message import CompiledMessage, Message, Recipient
+from outreach.rendering.preview import direct
+from outreach.segmentation.catalogue import load_catalogue
+from outreach.sending.transports.smtp import Relay
+from outreach.settings import Settings
+from outreach.store import staff, subscribers
+from outreach.store.database import Store
+from outreach.tokens import load_keys
+
+MARK = "TEST: "
+SECONDS = 30.0
+
+
+def send_test(
+    store: Store, settings: Settings, path: Path, *, to: str, person: str | None, token_keys: Path, now: dt.datetime
+) -> list[str]:
+    """Send a campaign file in every language to one of the staff; returns the subjects that went out.
+
+    Blocked for an address that is not on the staff. `person` is the address of a subscriber whose data fills the
+    fields; without it a made-up person's do.
+    """
+    to = normalise(to)
+    with store.read() as connection:
+        known = {member.address for member in staff.everyone(connection)}
+        fields = load_catalogue(connection, segments={}).fields
+        attributes = _attributes(connection, person) if person else None
+    if to not in known:
+        raise Blocked(
+            f"{to} is not on the staff, and test mails go to nobody else; "
+            "an administrator adds people with: outreach users add NAME --address ADDRESS"
+        )
+    definitions = load(path, default_language=settings.text("organisation.language"))
+    messages = [
+        _message(definitions[language], compiled, settings, attributes, to=to, token_keys=token_keys, now=now)
+        for language, compiled in compile_all(definitions, settings, known_fields=fields).items()
+    ]
+    asyncio.run(_hand_over(settings, [message for message, _ in messages]))
+    return [subject for _, subject in messages]
+
+
+def _message(
+    definition: Definition,
+    compiled: CompiledMessage,
+    settings: Settings,
+    attributes: dict[str, object] | None,
+    *,
+    to: str,
+    token_keys: Path,
+    now: dt.datetime,
+) -> tuple[Message, str]:
+    marked = direct(
+        replace(compiled, subject=MARK + compiled.subject, text=f"{MARK}not sent to anybody else\n\n{compiled.text}")
+    )
+    domain = sending_domain(settings, definition)
+    key = settings.path("mail.dkim_key")
+    signer = dkim.load(key.read_bytes(), domain=domain, selector=settings.text("mail.dkim_selector"), place=str(key))
+    composer = Composer(
+        marked,
+        campaign_id=0,
+        tokens=load_keys(token_keys),
+        tracking_url=settings.tracking_url,
+        domain=domain,
+        list_id=f"test.{domain}",
+        feedback_id=f"test:test:test:{domain.replace('.', '')[:15]}",
+        unsubscribe_mailbox=None,
+        signer=signer,
+    )
+    somebody = typical(compiled)
+    recipient = Recipient(0, to, somebody.attributes if attributes is None else attributes)
+    return composer.compose(recipient, now=now), marked.subject
+
+
+def _attributes(connection: Connection, address: str) -> dict[str, object]:
+    found = subscribers.find(connection, address)
+    if found is None:
+        raise OutreachError(f"no subscriber has the address {address}; leave out --as to use a made-up person")
+    return {**found.attributes, "email": address, "language": found.locale, "joined": found.joined_at}
+
+
+async def _hand_over(settings: Settings, messages: list[Message]) -> None:
+    relay = Relay.parse(settings.text("relay.url"), require_tls=settings.text("relay.tls") == "require")
+    client = aiosmtplib.SMTP(
+        hostname=relay.host,
+        port=relay.port,
+        username=relay.user,
+        password=relay.password,
+        use_tls=relay.tls_at_once,
+        start_tls=True if relay.require_tls and not relay.tls_at_once else None,
+        timeout=SECONDS,
+    )
+    try:
+        async with client:
+            for message in messages:
+                await client.sendmail(message.return_path, [message.recipient], message.data)
+    except (SMTPException, OSError) as error:
+        raise TryAgain(f"the relay {relay} did not take the test mail: {error}") from None

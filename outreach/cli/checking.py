@@ -1,0 +1,90 @@
+"""`outreach campaigns check`: the gate, as a person reads it and as a script does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from outreach.campaigns.checking import Checked
+from outreach.campaigns.checking import check as check_file
+from outreach.cli.workspace import Workspace, open_workspace, print_json
+from outreach.errors import Blocked
+from outreach.preflight.findings import Finding, Severity
+
+_MARK = {Severity.BLOCK: ("✗", "red"), Severity.WARN: ("!", "yellow"), Severity.NOTE: ("·", "cyan")}
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+def check(file: Path, as_json: bool) -> None:
+    """Say everything that is wrong with FILE, before anybody gets it. Nothing is planned or sent.
+
+    Every language is compiled and every person's message rendered. Looked at are links, fields, size, accessibility,
+    plain language, subject and sender, the footer, consent, the audience against last time, and the schedule.
+
+    \b
+    ✗ blocks: the campaign cannot be planned until it is mended (exit code 6)
+    ! warns:  whoever approves the campaign should know
+    · notes:  worth knowing
+    """
+    workspace = open_workspace()
+    checked = look(workspace, file)
+    if as_json:
+        print_json(document(checked))
+    else:
+        show(checked)
+    refuse(checked)
+
+
+def look(workspace: Workspace, file: Path) -> Checked:
+    return check_file(workspace.store, workspace.settings, file, segments=workspace.segments(), now=workspace.now())
+
+
+def document(checked: Checked) -> dict[str, object]:
+    return {
+        "file": str(checked.file),
+        "languages": list(checked.languages),
+        "audience": checked.audience,
+        "blocked": checked.blocked,
+        "findings": [as_document(finding) for finding in checked.findings],
+    }
+
+
+def as_document(finding: Finding) -> dict[str, str]:
+    return {
+        "check": finding.check,
+        "severity": finding.severity.value,
+        "place": finding.place,
+        "problem": finding.problem,
+        "fix": finding.fix,
+    }
+
+
+def show(checked: Checked) -> None:
+    show_findings(checked.findings)
+    people = "" if checked.audience is None else f"; {checked.audience:,} people would get it"
+    if not checked.findings:
+        click.echo(f"{checked.file} is well: {', '.join(checked.languages)}{people}")
+    else:
+        counts = ", ".join(
+            f"{sum(finding.severity is severity for finding in checked.findings)} {word}"
+            for severity, word in ((Severity.BLOCK, "to mend"), (Severity.WARN, "warnings"), (Severity.NOTE, "notes"))
+        )
+        click.echo(f"{checked.file}: {counts}{people}")
+
+
+def show_findings(findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        mark, colour = _MARK[finding.severity]
+        click.echo(f"{click.style(mark, fg=colour, bold=True)} {finding.place}: {finding.problem}")
+        click.echo(f"    {finding.check}: {finding.fix}")
+
+
+def refuse(checked: Checked) -> None:
+    """Blocked (exit code 6) if anything blocks."""
+    if blocking := [finding for finding in checked.findings if finding.blocks]:
+        more = f" and {len(blocking) - 1} more" if len(blocking) > 1 else ""
+        raise Blocked(f"{checked.file} cannot be sent like this: {blocking[0].problem}{more}. Nobody has got anything")

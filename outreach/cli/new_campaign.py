@@ -1,0 +1,163 @@
+"""`outreach campaigns new`: six questions, and a campaign file to go on from."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from typing import Final
+
+import click
+
+from outreach.cli.workspace import Workspace, open_workspace
+from outreach.errors import OutreachError, UsageError
+from outreach.rendering.layouts import content_folder, layout_names
+from outreach.rendering.message import Mailbox
+from outreach.segmentation.catalogue import load_catalogue
+from outreach.segmentation.sql import compile_rule
+from outreach.store import topics
+
+KINDS: Final = {
+    "newsletter": "several stories, each with a heading",
+    "notice": "one thing people should know or do",
+    "alert": "what cannot wait",
+    "case-status": "how one person's matter stands",
+    "survey": "one question, one large button",
+    "digest": "many short items",
+}
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}").fullmatch
+
+
+@click.command()
+@click.option("--template", help="newsletter, notice, alert, case-status, survey, digest, or one of your own.")
+@click.option("--topic", help="What people asked to hear about.")
+@click.option("--to", "rule", help='Whom: a rule, as in  topic is "Parking" and district in (3, 4)')
+@click.option("--from", "sender", help='As in "Public Works <works@city.example>".')
+@click.option("--subject", help="What people read first.")
+@click.option("--name", help="The file's name, without .md.")
+def new(
+    template: str | None,
+    topic: str | None,
+    rule: str | None,
+    sender: str | None,
+    subject: str | None,
+    name: str | None,
+) -> None:
+    """Ask six questions, write campaigns/NAME.md, and say what to do next. Nothing is sent.
+
+    Each question can be answered by an option, which scripts do. Afterwards open the file and write the text: it is
+    Markdown, with {{ first_name | default("neighbour") }} for what differs from person to person.
+    """
+    workspace = open_workspace()
+    with workspace.store.read() as connection:
+        known = [each.name for each in topics.everyone(connection)]
+    kinds = layout_names(folders=[workspace.root / "templates"])
+    template = _answer(
+        template, "1/6 What is it", option="--template", check=lambda given: _one_of(given, kinds), offers=_kinds(kinds)
+    )
+    topic = _answer(
+        topic, "2/6 About which topic", option="--topic", check=lambda given: _one_of(given, known),
+        offers=[f"  {each}" for each in known] or ["  (there is none yet: import people with --topic first)"],
+    )  # fmt: skip
+    about = f'topic is "{topic}"'
+    rule = _answer(
+        rule, "3/6 To whom (a rule)", option="--to", check=lambda given: _rule(workspace, given), default=about
+    )
+    domain = workspace.settings.text("mail.domain") or "city.example"
+    office = f"{workspace.settings.text('organisation.name')} <news@{domain}>"
+    sender = _answer(
+        sender, "4/6 From whom", option="--from", check=lambda given: str(Mailbox.parse(given)), default=office
+    )
+    subject = _answer(subject, "5/6 Subject", option="--subject", check=_subject)
+    name = _answer(name, "6/6 File name", option="--name", check=_file_name, default=_slug(subject))
+    path = workspace.root / "campaigns" / f"{name}.md"
+    text = _starter(workspace, template)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(
+                f"---\nsubject: {subject}\npreheader: \nto: {rule}\ntopic: {topic}\nfrom: {sender}\n"
+                f"template: {template}\n---\n{text}"
+            )
+    except FileExistsError:
+        raise UsageError(
+            f"campaigns/{path.name} is there already; choose another --name. Nothing was changed"
+        ) from None
+    shown = f"campaigns/{path.name}"
+    click.echo(
+        f"\n{shown} is written. Open it in an editor and replace the text; then:\n\n"
+        f"  outreach templates preview {shown} --serve   see it change while you write\n"
+        f"  outreach campaigns check {shown}             what is still wrong with it\n"
+        f"  outreach campaigns test {shown} --to YOU     get it yourself\n"
+        f"  outreach campaigns plan {shown}              see who would get it"
+    )
+
+
+def _answer(
+    given: str | None,
+    question: str,
+    *,
+    option: str,
+    check: Callable[[str], str],
+    default: str | None = None,
+    offers: list[str] | None = None,
+) -> str:
+    """The answer given by option, or asked for until it is a good one."""
+    if given is not None:
+        return check(given)
+    if not sys.stdin.isatty():
+        if default is not None:
+            return check(default)
+        raise UsageError(f"there is nobody to ask; add {option}")
+    for line in offers or []:
+        click.echo(line)
+    while True:
+        try:
+            return check(click.prompt(question, default=default))
+        except OutreachError as error:
+            click.echo(f"  {error}")
+
+
+def _kinds(names: list[str]) -> list[str]:
+    return [f"  {name:12} {KINDS.get(name, 'of your own')}" for name in names]
+
+
+def _one_of(given: str, known: list[str]) -> str:
+    """The one that is meant, whatever its case; or the only one that begins like that."""
+    folded = given.strip().casefold()
+    exact = [each for each in known if each.casefold() == folded]
+    near = exact or [each for each in known if folded and each.casefold().startswith(folded)]
+    if len(near) != 1:
+        raise UsageError(f"{given!r} is not one of {', '.join(known) or 'them: there is none yet'}")
+    return near[0]
+
+
+def _rule(workspace: Workspace, given: str) -> str:
+    with workspace.store.read() as connection:
+        catalogue = load_catalogue(connection, segments=workspace.segments())
+    compile_rule(given, catalogue, now=workspace.now(), zone=workspace.settings.zone)
+    return given.strip()
+
+
+def _subject(given: str) -> str:
+    if not given.strip():
+        raise UsageError("a subject is what people read first; write one")
+    return " ".join(given.split())
+
+
+def _file_name(given: str) -> str:
+    name = given.strip().removesuffix(".md").removeprefix("campaigns/")
+    if not _NAME(name):
+        raise UsageError(f'"{given}" cannot be a file name; use small letters, digits and hyphens')
+    return name
+
+
+def _slug(subject: str) -> str:
+    plain = re.sub(r"\{\{.*?\}\}|\{%.*?%\}", "", subject).lower()
+    return "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in plain).split()[:6])[:60] or "campaign"
+
+
+def _starter(workspace: Workspace, template: str) -> str:
+    for folder in (workspace.root / "templates", content_folder()):
+        if (file := folder / template / "starter.md").is_file():
+            return file.read_text("utf-8")
+    return 'Hello {{ first_name | default("neighbour") }},\n\nwrite here what they should know.\n'
