@@ -39,6 +39,7 @@ DEFAULTS: dict[str, str | int] = {
     "mail.unsubscribe_mailbox": "",
     "mail.dkim_selector": "outreach",
     "mail.dkim_key": "keys/dkim.pem",
+    "mail.sending_addresses": "",
     "gate.link_hosts": "",
     "gate.quiet_hours": "21:00-08:00",
     "gate.jargon": "",

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "campaigns": "campaigns",
     "report": "report",
     "bounces": "bounces",
+    "doctor": "doctor",
     "events": "events",
     "keys": "keys",
     "cron": "cron",
