@@ -1,4 +1,4 @@
-"""Spreadsheets (XLSX), read through pandas: the first sheet with rows. Held in memory; a sheet has a million at most."""
+"""Spreadsheets (XLSX), read through pandas: first sheet with rows. Held in memory; a million rows at most."""
 
 from __future__ import annotations
 
