@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -36,12 +37,14 @@ T = TypeVar("T")
 
 BATCH = 16
 """Messages composed and signed together."""
+LOOK_AHEAD, LOOK_SECONDS = 200, 0.2
+"""While everybody in line must wait for their provider: how many more are claimed, and when, if none could go."""
 FLUSH_AFTER = 200
 """Outcomes committed together …"""
 FLUSH_EVERY = 0.5
 """… or after this many seconds, whichever comes first."""
-TURN_SECONDS = 0.05
-"""How often a lane looks whether a provider's turn has come."""
+TURN_SECONDS = 0.25
+"""How long a lane sleeps at most before it looks whether a provider's turn has come."""
 ABOUT_THE_RECIPIENT = frozenset({Verb.RCPT, Verb.DATA, Verb.DOT})
 """Where a 4yz may be the recipient's provider speaking through the relay; before that it is the relay's own."""
 RECONNECTS = 5
@@ -74,6 +77,8 @@ class Pipeline:
         self._quiet = quiet if campaign.message_class == "regular" else None
         self._clock = clock
         self._ready: deque[Ready] = deque()
+        self._look_at = 0.0
+        self._sleepers: deque[asyncio.Future[None]] = deque()
         self._trouble: Exception | None = None
         self.failure: Exception | None = None
         """What ended the run although there was more to do: it concerns everybody."""
@@ -154,6 +159,8 @@ class Pipeline:
     def done(self, ready: Ready, outcome: Outcome) -> None:
         """An attempt has ended."""
         self._throttle.ended(ready.claimed)
+        if self._sleepers:
+            self._wake(2)
         self._write_down(ready.claimed, outcome)
         if self._ledger.unwritten >= FLUSH_AFTER:
             self.flush()
@@ -163,12 +170,24 @@ class Pipeline:
     def _fill(self) -> bool:
         """Claim, gate and compose a batch when there is no message in hand; True if there is one."""
         while not self._ready and not self._held:
-            batch = self._attempt(lambda: self._ledger.claim(BATCH)) or []
-            turn = self._in_turn([claimed for claimed in batch if self._passes(claimed)])
-            if not turn and (not batch or self._throttle.lined_up):
-                return False
+            turn = self._throttle.take(BATCH) if self._throttle.lined_up else []
+            if not turn:
+                batch = self._claim()
+                turn = self._in_turn([claimed for claimed in batch if self._passes(claimed)])
+                if not turn and (not batch or self._throttle.lined_up):
+                    if batch:
+                        self._look_at = time.monotonic() + LOOK_SECONDS
+                    return False
             self._compose(turn)
         return not self._held
+
+    def _claim(self) -> list[Claimed]:
+        """The next people; more at a time, but only now and then, while those in line may not be sent to yet."""
+        if not self._throttle.lined_up:
+            return self._attempt(lambda: self._ledger.claim(BATCH)) or []
+        if time.monotonic() < self._look_at:
+            return []
+        return self._attempt(lambda: self._ledger.claim(LOOK_AHEAD)) or []
 
     def _in_turn(self, people: list[Claimed]) -> list[Claimed]:
         """Whoever may be sent to now, of these and of those who waited for their provider's turn."""
@@ -184,8 +203,17 @@ class Pipeline:
         """Wait a moment if somebody is only waiting for their provider's turn."""
         if self._held or not self._throttle.lined_up:
             return False
-        await asyncio.sleep(TURN_SECONDS)
+        turn = asyncio.get_running_loop().create_future()
+        self._sleepers.append(turn)
+        await asyncio.wait((turn,), timeout=TURN_SECONDS)
         return True
+
+    def _wake(self, lanes: int) -> None:
+        """Let so many sleeping lanes look whether there is a turn for them now."""
+        for _ in range(min(lanes, len(self._sleepers))):
+            turn = self._sleepers.popleft()
+            if not turn.done():
+                turn.set_result(None)
 
     @property
     def _held(self) -> bool:
@@ -260,6 +288,7 @@ class Pipeline:
     def _flush(self) -> None:
         self._ledger.flush()
         self._throttle.refresh()
+        self._wake(len(self._sleepers))
         self.yielding = self._ledger.overtaken
         if self._ledger.status is not Status.SENDING:
             self.stopping = True

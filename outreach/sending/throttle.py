@@ -29,12 +29,17 @@ STEP = dt.timedelta(minutes=1)
 """How often a provider that asked us to slow down is trusted with a little more."""
 QUEUE_SECONDS = 2.0
 """People of one provider that a worker keeps lined up, in seconds of its rate; whoever is beyond comes back later."""
-BURST_SECONDS = 1.0
+BURST_SECONDS = 0.4
+"""How much a bucket holds, and how much of it a worker may have in hand, in seconds of the provider's rate."""
+REFILL_EVERY = dt.timedelta(seconds=0.15)
 UNUSUAL_RATE = "4.7.28"
 
 
 class Throttle:
-    """One worker's view. `enforced`: the table's limits hold from the start; otherwise only what providers ask for."""
+    """One worker's view. `enforced`: the table's limits hold from the start; otherwise only what providers ask for.
+
+    The buckets are shared through the store; connections are divided among the `crew` of one send.
+    """
 
     def __init__(
         self,
@@ -44,7 +49,9 @@ class Throttle:
         enforced: bool,
         clock: Callable[[], dt.datetime],
         domains: dict[str, str] | None = None,
+        crew: int = 1,
     ) -> None:
+        self._crew = crew
         self._store, self._shaping, self._enforced, self._clock = store, shaping, enforced, clock
         self._domains = (domains or {}) | shaping.by_domain()
         self._queues: dict[str, deque[Claimed]] = defaultdict(deque)
@@ -52,6 +59,7 @@ class Throttle:
         self._budget: Counter[str] = Counter()
         self._on_the_way: Counter[str] = Counter()
         self._last_due: dict[str, dt.datetime] = {}
+        self._refill_at = clock()
         self.unknown: set[str] = set()
         """Domains whose provider nobody has looked up yet."""
         self.refresh()
@@ -94,6 +102,7 @@ class Throttle:
 
     def take(self, limit: int) -> list[Claimed]:
         """Up to `limit` people who may be sent to now, the providers in turn."""
+        self._refill_all(self._clock())
         taken: list[Claimed] = []
         for provider in [name for name, queue in self._queues.items() if queue]:
             queue = self._queues[provider]
@@ -137,19 +146,25 @@ class Throttle:
         with self._store.read() as connection:
             self._slowed = throttles.slowed(connection)
         eased = [each for each in self._slowed.values() if each.at + STEP <= now]
-        limited = [name for name, queue in self._queues.items() if queue and self._limits(name) is not None]
-        if not eased and not limited:
-            return
-        with self._store.write() as connection:
-            for each in eased:
-                self._ease(connection, each, now=now)
-            for provider in limited:
-                self._refill(connection, provider, now=now)
+        if eased:
+            with self._store.write() as connection:
+                for each in eased:
+                    self._ease(connection, each, now=now)
+        self._refill_all(now)
 
     def clear(self) -> None:
         """Nobody is in the line any more: whoever was has been handed back."""
         self._queues.clear()
         self._on_the_way.clear()
+
+    def _refill_all(self, now: dt.datetime) -> None:
+        """Fetch what the buckets hold for whoever is in line."""
+        limited = [name for name, queue in self._queues.items() if queue and self._limits(name) is not None]
+        if limited and now >= self._refill_at:
+            self._refill_at = now + REFILL_EVERY
+            with self._store.write() as connection:
+                for provider in limited:
+                    self._refill(connection, provider, now=now)
 
     def _refill(self, connection: Connection, provider: str, *, now: dt.datetime) -> None:
         limits = self._limits(provider)
@@ -194,4 +209,7 @@ class Throttle:
         held = self._held(provider)
         if held is not None and held > self._clock():
             return 0
-        return max(0, min(self._budget[provider], limits.connections - self._on_the_way[provider]))
+        return max(0, min(self._budget[provider], self._share(limits.connections) - self._on_the_way[provider]))
+
+    def _share(self, connections: int) -> int:
+        return max(1, connections // self._crew)
