@@ -34,6 +34,10 @@ from outreach.store.database import Store
 from outreach.store.tables import profile
 
 
+class EmptyAudience(Blocked):
+    """The rule chooses nobody who may get it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """A plan, as `campaigns plan` reports it."""
@@ -114,7 +118,7 @@ def plan(
         in_digests = later.wait(connection, campaign_id, readers, topic=topic, definitions=definitions)
         if frozen + in_digests == 0:
             left_out = "; ".join(f"{count} left out: {reason}" for reason, count in chosen.excluded.items())
-            raise Blocked(
+            raise EmptyAudience(
                 f"{path}: nobody would get this campaign ({left_out or 'the rule matches nobody'}). "
                 f"Nothing was planned. Look with: outreach segments count {main.to!r}"
             )

@@ -40,6 +40,12 @@ def move(connection: Connection, name: str, position: int) -> None:
     )
 
 
+def lock(connection: Connection, name: str) -> None:
+    """Wait for whoever holds this name, and keep others waiting until the transaction ends."""
+    connection.execute(insert(connection, checkpoint).values(name=name, position=0).on_conflict_do_nothing())
+    connection.execute(select(checkpoint.c.position).where(checkpoint.c.name == name).with_for_update()).one()
+
+
 def positions(connection: Connection, prefix: str) -> dict[str, int]:
     rows = connection.execute(
         select(checkpoint.c.name, checkpoint.c.position).where(checkpoint.c.name.startswith(prefix))

@@ -1,0 +1,344 @@
+"""Digests: what a person asked to hear daily or weekly, as one message at their hour and in their language.
+
+`digests.at` is the hour, by the clock of each person's own time zone; weekly ones come on `digests.weekday`. Whoever
+is due for both gets one. A digest is a campaign like any other: one delivery for each person, sent by the same
+pipeline. Its message is compiled once; each item stands between conditions, and a person's flags choose theirs.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy import Connection
+
+from outreach.campaigns.plan import plan_hash
+from outreach.campaigns.schedule import resolve
+from outreach.errors import ConfigurationError
+from outreach.rendering.layouts import read_layout
+from outreach.rendering.message import CompiledMessage, Mailbox, Source, compile_message
+from outreach.segmentation.catalogue import load_catalogue
+from outreach.settings import CHOICES, Settings
+from outreach.store import campaigns, checkpoints, deliveries, digests
+from outreach.store.campaigns import Status
+from outreach.store.consent import Frequency
+from outreach.store.database import Store
+from outreach.store.dialects import to_ms
+from outreach.store.digests import Due, Item
+
+MAX_ITEMS = 60
+MAX_CHARACTERS = 60_000
+"""Of one digest's message; people with other items get one of their own."""
+_FILE = "digest"
+_DONE = "digest:"
+_HOUR = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+_WORDS = {  # subject, first line, the topics in the footer
+    "en": ("{organisation}: your updates", "Here is what is new since your last digest.", "your topics"),
+    "es": ("{organisation}: sus novedades", "Esto es lo nuevo desde su último resumen.", "sus temas"),
+    "de": ("{organisation}: Ihre Neuigkeiten", "Das ist neu seit Ihrer letzten Übersicht.", "Ihren Themen"),
+    "fr": ("{organisation} : vos nouvelles", "Voici les nouveautés depuis votre dernier résumé.", "vos sujets"),
+    "pt": ("{organisation}: as suas novidades", "Veja o que há de novo desde o último resumo.", "os seus temas"),
+    "vi": (
+        "{organisation}: tin mới của quý vị",
+        "Đây là những tin mới kể từ bản tóm tắt trước.",
+        "các chủ đề của quý vị",
+    ),
+    "zh": ("{organisation}：您的最新消息", "以下是自上次摘要以来的新消息。", "您的主题"),
+    "ar": ("{organisation}: آخر المستجدات", "إليك الجديد منذ آخر ملخص.", "مواضيعك"),
+}
+
+
+@dataclass(slots=True)
+class _Batch:
+    """People whose digests are one campaign, and the items these carry."""
+
+    people: dict[int, list[int]] = field(default_factory=dict)
+    items: dict[int, Item] = field(default_factory=dict)
+    characters: int = 0
+
+
+def hour(settings: Settings) -> tuple[int, int] | None:
+    """The hour and minute of digests; None: there are none. ConfigurationError for what is no time of day."""
+    text = settings.text("digests.at").strip()
+    if not text:
+        return None
+    match = _HOUR.fullmatch(text)
+    if match is None:
+        raise ConfigurationError(f'digests.at is {text!r}; write it like "08:00", or "" for no digests')
+    return int(match[1]), int(match[2])
+
+
+def slots(zone: ZoneInfo, at: tuple[int, int], weekday: int, *, now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
+    """The latest daily and the latest weekly moment in a zone, neither later than now."""
+    today = now.astimezone(zone).date()
+    clock = dt.time(*at)
+    daily = weekly = None
+    for back in range(9):
+        day = today - dt.timedelta(days=back)
+        moment = resolve(dt.datetime.combine(day, clock), zone)
+        if moment > now:
+            continue
+        daily = daily or moment
+        if day.weekday() == weekday and weekly is None:
+            weekly = moment
+    assert daily is not None
+    assert weekly is not None
+    return daily, weekly
+
+
+def gather(store: Store, settings: Settings, *, now: dt.datetime) -> list[str]:
+    """Make the digests that are due; returns their campaigns' names, approved and ready to be sent."""
+    at = hour(settings)
+    if at is None:
+        return []
+    with store.read() as connection:
+        due = _due(connection, settings, at, now=now)
+        if not due:
+            return []
+        waiting = digests.due_items(connection, due)
+        wanted, _ = _allowed(connection, waiting)
+        known = digests.items(connection, {each for items in wanted.values() for each in items})
+        locales = digests.locales(connection, wanted)
+        fields = frozenset(load_catalogue(connection, segments={}).fields)
+    batches = _batches(wanted, known)
+    compiled = [_compile(batch, settings, locales, fields=fields) for batch in batches]
+    with store.write() as connection:
+        checkpoints.lock(connection, f"{_DONE}lock")
+        still = digests.due_items(connection, due)
+        allowed, dropped = _allowed(connection, still)
+        digests.drop(connection, dropped)
+        names = []
+        for batch, messages in zip(batches, compiled, strict=True):
+            people = {
+                person: [each for each in allowed[person] if each in batch.items]
+                for person in batch.people
+                if any(each in batch.items for each in allowed.get(person, ()))
+            }
+            if people:
+                names.append(_freeze(connection, settings, people, messages, locales, now=now))
+        for each in due:
+            if each.frequency is not Frequency.AT_ONCE:
+                checkpoints.move(connection, _done(each), to_ms(each.until))
+    return names
+
+
+def coming(store: Store, settings: Settings, *, now: dt.datetime) -> list[tuple[dt.datetime, str]]:
+    """When the next digests are gathered, zone by zone."""
+    at = hour(settings)
+    if at is None:
+        return []
+    with store.read() as connection:
+        zones = digests.zones(connection)
+    found = []
+    for name in zones:
+        zone = _zone(name, settings)
+        moment = resolve(dt.datetime.combine(now.astimezone(zone).date(), dt.time(*at)), zone)
+        if moment <= now:
+            tomorrow = now.astimezone(zone).date() + dt.timedelta(days=1)
+            moment = resolve(dt.datetime.combine(tomorrow, dt.time(*at)), zone)
+        found.append((moment, f"digests in {zone.key}"))
+    return sorted(found)
+
+
+def _due(connection: Connection, settings: Settings, at: tuple[int, int], *, now: dt.datetime) -> list[Due]:
+    """What has not been gathered yet up to its latest moment."""
+    done = checkpoints.positions(connection, _DONE)
+    weekday = CHOICES["digests.weekday"].index(settings.text("digests.weekday"))
+    found: list[Due] = []
+    for name in digests.zones(connection):
+        daily, weekly = slots(_zone(name, settings), at, weekday, now=now)
+        found.append(Due(Frequency.DAILY, name, daily))
+        found.append(Due(Frequency.WEEKLY, name, weekly))
+    found = [each for each in found if done.get(_done(each).removeprefix(_DONE), -1) < to_ms(each.until)]
+    if digests.wanted_at_once(connection):
+        found.extend(Due(Frequency.AT_ONCE, name, now) for name in digests.zones(connection))
+    return found
+
+
+def _done(due: Due) -> str:
+    return f"{_DONE}{due.frequency.value} {due.zone or '-'}"
+
+
+def _zone(name: str | None, settings: Settings) -> ZoneInfo:
+    try:
+        return ZoneInfo(name) if name else settings.zone
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return settings.zone  # an old system's word for a zone; better the organisation's hour than no digest
+
+
+def _allowed(
+    connection: Connection, waiting: Mapping[int, list[int]]
+) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+    """Each person's items they may still get, and those they have left since."""
+    about = digests.topic_ids(connection, {each for items in waiting.values() for each in items})
+    entitled = digests.entitled(connection, waiting)
+    allowed: dict[int, list[int]] = {}
+    dropped: dict[int, list[int]] = {}
+    for person, items in waiting.items():
+        for each in sorted(items):
+            target = allowed if about[each] in entitled.get(person, ()) else dropped
+            target.setdefault(person, []).append(each)
+    return allowed, dropped
+
+
+def _batches(wanted: Mapping[int, list[int]], known: Mapping[int, Item]) -> list[_Batch]:
+    """As few messages as hold everybody's items; people who want the same are together."""
+    batches: list[_Batch] = []
+    for person in sorted(wanted, key=lambda who: (wanted[who], who)):
+        mine = wanted[person]
+        fits = (batch for batch in batches[-1:] if _fits(batch, mine, known))
+        batch = next(fits, None)
+        if batch is None:
+            batch = _Batch()
+            batches.append(batch)
+        batch.people[person] = mine
+        for each in mine:
+            if each not in batch.items:
+                batch.items[each] = known[each]
+                batch.characters += _length(known[each])
+    return batches
+
+
+def _fits(batch: _Batch, mine: Collection[int], known: Mapping[int, Item]) -> bool:
+    new = [each for each in mine if each not in batch.items]
+    return (
+        len(batch.items) + len(new) <= MAX_ITEMS
+        and batch.characters + sum(_length(known[each]) for each in new) <= MAX_CHARACTERS
+    )
+
+
+def _length(item: Item) -> int:
+    return max(len(words["title"]) + len(words["body"]) for words in item.content.values())
+
+
+def _compile(
+    batch: _Batch, settings: Settings, locales: Mapping[int, str | None], *, fields: frozenset[str]
+) -> dict[str, CompiledMessage]:
+    """The digest in the organisation's language and in every other that its readers and our words have in common."""
+    default = settings.text("organisation.language")
+    spoken = {(locales[person] or default).partition("-")[0].lower() for person in batch.people}
+    languages = [default, *sorted((spoken & set(_WORDS)) - {default})]
+    flags = {digests.flag(each) for each in batch.items}
+    messages: dict[str, CompiledMessage] = {}
+    links: tuple[str, ...] = ()
+    for language in languages:
+        source = _source(batch, settings, language, default=default)
+        messages[language] = compile_message(source, known_fields=fields | flags, links=links)
+        links = messages[language].links
+    return messages
+
+
+def _source(batch: _Batch, settings: Settings, language: str, *, default: str) -> Source:
+    subject, greeting, topics = _WORDS.get(language, _WORDS["en"])
+    organisation = settings.text("organisation.name")
+    parts = [greeting]
+    for each in sorted(batch.items):
+        item = batch.items[each]
+        words = item.content.get(language) or item.content.get(default) or next(iter(item.content.values()))
+        parts.append(
+            f"{{% if {digests.flag(each)} %}}\n\n## {words['title']}\n\n*{plain(item.topic)}*\n\n"
+            f"{words['body'].strip()}\n\n---\n\n{{% endif %}}"
+        )
+    return Source(
+        subject=subject.format(organisation=organisation),
+        body="\n\n".join(parts) + "\n",
+        sender=sender(settings),
+        language=language,
+        layout=read_layout("notice", folders=[settings.root / "templates"]),
+        organisation=organisation,
+        postal_address=settings.text("organisation.address"),
+        topic=topics,
+        place="the digest",
+    )
+
+
+def sender(settings: Settings) -> Mailbox:
+    """From whom digests come: digests.sender, or news@ the mail domain."""
+    if text := settings.text("digests.sender"):
+        return Mailbox.parse(text)
+    if not settings.text("mail.domain"):
+        raise ConfigurationError('digests.sender is not set; write it like "City of Example <news@city.example>"')
+    return Mailbox(settings.text("organisation.name"), f"news@{settings.text('mail.domain')}")
+
+
+def plain(text: str) -> str:
+    """Text from outside, so that Markdown and our templates take it as text."""
+    text = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    text = text.replace("{", "(").replace("}", ")")
+    return re.sub(r"([\\`*_\[\]<>#+\-!|~&])", r"\\\1", text)
+
+
+def _freeze(
+    connection: Connection,
+    settings: Settings,
+    people: Mapping[int, list[int]],
+    messages: Mapping[str, CompiledMessage],
+    locales: Mapping[int, str | None],
+    *,
+    now: dt.datetime,
+) -> str:
+    """One digest campaign: its people, messages and hash."""
+    name = campaigns.next_name(connection, f"{_FILE}-{now:%Y-%m-%d}")
+    document = _document(settings, name, messages, now=now)
+    campaign_id = campaigns.add(
+        connection,
+        name=name,
+        file=_FILE,
+        message_class=digests.MESSAGE_CLASS,
+        rule="",
+        plan={},
+        plan_hash="",
+        frozen=0,
+        planned_at=now,
+        not_after=now + dt.timedelta(hours=settings.number("policy.not_after_hours")),
+    )
+    for language, message in messages.items():
+        campaigns.add_message(connection, campaign_id, language, compiled=message.to_document(), hash=message.hash)
+    default = next(iter(messages))
+    spoken = {person: (locales.get(person) or default).partition("-")[0].lower() for person in people}
+    languages = {person: language if language in messages else default for person, language in spoken.items()}
+    digests.carry(connection, campaign_id, people, languages=languages, now=now)
+    document |= {
+        "audience": len(people),
+        "audience_hash": deliveries.audience_hash(connection, campaign_id),
+        "excluded": {},
+    }
+    campaigns.seal(connection, campaign_id, plan=document, plan_hash=plan_hash(document), frozen=len(people))
+    campaigns.set_status(
+        connection,
+        campaign_id,
+        Status.APPROVED,
+        only_from=(Status.PLANNED,),
+        approved_at=now,
+        approved_by="digests: each of its campaigns was approved",
+    )
+    return name
+
+
+def _document(
+    settings: Settings, name: str, messages: Mapping[str, CompiledMessage], *, now: dt.datetime
+) -> dict[str, Any]:
+    default = next(iter(messages.values()))
+    domain = (settings.text("mail.domain") or default.sender.address.rpartition("@")[2]).lower()
+    return {
+        "version": 1,
+        "campaign": name,
+        "file": "",
+        "subject": default.subject,
+        "from": f"{default.sender.name} <{default.sender.address}>",
+        "topic": str(default.constants.get("topic", "")),
+        "message_class": digests.MESSAGE_CLASS,
+        "rule": "",
+        "messages": {language: message.hash for language, message in messages.items()},
+        "links": list([*messages.values()][-1].links),
+        "domain": domain,
+        "tracking_url": settings.tracking_url,
+        "list_id": f"digest <digest.{domain}>",
+        "feedback_id": f"{name}:digest:digest:{domain.replace('.', '-')[:15]}",
+        "in_doubt": settings.text("policy.in_doubt"),
+        "planned_at": now.isoformat(),
+    }

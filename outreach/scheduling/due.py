@@ -1,0 +1,202 @@
+"""Which campaigns are due, and what became of those that were missed.
+
+A campaign that is due once starts when its moment has come, within its window. A recurring one is planned afresh at
+each occurrence, from the file that was approved: a changed character, sender, rule or schedule makes it refuse, and
+the people are those whom the rule chooses then. After a night without cron the latest occurrence still runs if its
+window is open; earlier ones are written down as missed, and reported once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from outreach.campaigns import later
+from outreach.campaigns.approval import refuse_edits
+from outreach.campaigns.plan import EmptyAudience
+from outreach.campaigns.plan import plan as make_plan
+from outreach.campaigns.schedule import not_after, parse, shown
+from outreach.errors import OutreachError
+from outreach.segmentation.catalogue import load_catalogue
+from outreach.settings import Settings
+from outreach.store import campaigns, deliveries, digests, schedule
+from outreach.store.campaigns import Campaign, Status
+from outreach.store.database import Store
+from outreach.store.schedule import State
+
+UNDER_WAY = (Status.APPROVED, Status.SENDING, Status.PAUSED, Status.FINISHED)
+
+
+@dataclass(slots=True)
+class Due:
+    """What `find_due` found."""
+
+    campaigns: list[Campaign] = field(default_factory=list)
+    """Approved, and to be sent now."""
+    troubles: list[str] = field(default_factory=list)
+    """One sentence each, told once."""
+
+
+class _Taken(OutreachError):
+    """Another run of cron has this occurrence."""
+
+
+def find_due(store: Store, settings: Settings, *, segments: Mapping[str, str], now: dt.datetime) -> Due:
+    """Everything scheduled that is due at `now`; plans recurring campaigns, and writes down what was missed."""
+    found = Due()
+    with store.read() as connection:
+        approved = campaigns.every(connection, Status.APPROVED)
+        series = _series(connection)
+    for campaign in approved:
+        at = later.due_at(campaign)
+        if campaign.message_class == digests.MESSAGE_CLASS:
+            found.campaigns.append(campaign)
+        elif at is not None and at <= now:
+            _take(store, campaign, found, now=now)
+    for campaign in series:
+        try:
+            made = _occur(store, settings, campaign, found, segments=segments, now=now)
+        except OutreachError as error:
+            found.troubles.append(f"{campaign.name}: {error}")
+        else:
+            found.campaigns.extend(made)
+    return found
+
+
+def coming(store: Store, *, now: dt.datetime, until: dt.datetime) -> list[tuple[dt.datetime, str]]:
+    """What is scheduled up to `until`: the moment and the campaign's name."""
+    with store.read() as connection:
+        approved = campaigns.every(connection, Status.APPROVED)
+        series = _series(connection)
+    found = [(at, each.name) for each in approved if (at := later.due_at(each)) is not None and at <= until]
+    for each in series:
+        planned = each.plan["schedule"]
+        after = max(now, dt.datetime.fromisoformat(planned["at"]))
+        moments = parse(planned["text"], default_zone=planned["zone"]).due(after=after, until=until)
+        found.extend((at, each.file) for at in moments)
+    return sorted(found)
+
+
+def _take(store: Store, campaign: Campaign, found: Due, *, now: dt.datetime) -> None:
+    """A campaign whose moment has come: due, or missed."""
+    if campaign.not_after is None or now <= campaign.not_after:
+        found.campaigns.append(campaign)
+        return
+    with store.write() as connection:
+        if not campaigns.set_status(
+            connection, campaign.id, Status.STOPPED, only_from=(Status.APPROVED,), finished_at=now
+        ):
+            return
+        deliveries.expire_waiting(connection, campaign.id, now=now)
+        digests.withdraw(connection, campaign.id)
+        at = later.due_at(campaign)
+        assert at is not None
+        schedule.claim(connection, campaign.file, at, campaign_id=campaign.id, now=now)
+        schedule.missed(connection, campaign.id, now=now)
+    found.troubles.append(
+        f"{campaign.name} was due {campaign.plan['schedule']['shown']} and could be sent until "
+        f"{campaign.not_after:%Y-%m-%d %H:%M} UTC; cron did not run in between, so nobody got it"
+    )
+
+
+def _series(connection: Connection) -> list[Campaign]:
+    """The campaign that stands for each recurring file: the latest that was approved. A stopped one ends it."""
+    latest: dict[str, Campaign] = {}
+    for campaign in campaigns.every(connection, *UNDER_WAY, Status.STOPPED):
+        if campaign.approved_at is None:
+            continue
+        at = later.due_at(campaign)
+        known = schedule.find(connection, campaign.file, at) if at else None
+        if campaign.status is Status.STOPPED and known is not None and known.state is State.MISSED:
+            continue  # it was not stopped by anybody: only late
+        latest[campaign.file] = campaign
+    return [
+        campaign
+        for campaign in latest.values()
+        if campaign.status is not Status.STOPPED and campaign.plan.get("schedule", {}).get("rule")
+    ]
+
+
+def _occur(
+    store: Store, settings: Settings, series: Campaign, found: Due, *, segments: Mapping[str, str], now: dt.datetime
+) -> Iterator[Campaign]:
+    """The occurrence of a recurring campaign that is due, planned and approved as its series was."""
+    planned = series.plan["schedule"]
+    first = dt.datetime.fromisoformat(planned["at"])
+    with store.read() as connection:
+        after = max(schedule.latest(connection, series.file) or first, first)
+        catalogue = load_catalogue(connection, segments=segments)
+    due = parse(planned["text"], default_zone=planned["zone"]).due(after=after, until=now)
+    if not due:
+        return iter(())
+    at = due.pop()
+    if now > _end(series, settings, at):
+        due.append(at)
+    _miss(store, series, due, found, now=now)
+    if due and due[-1] == at:
+        return iter(())
+    try:
+        refuse_edits(series, settings, known_fields=catalogue.fields, compiled=dict(series.plan["messages"]))
+        name = _plan(store, settings, series, at, segments=segments, now=now)
+    except _Taken:
+        return iter(())
+    except EmptyAudience:
+        _note(store, series, [at], State.STARTED, now=now)
+        return iter(())
+    except OutreachError as error:
+        if _note(store, series, [at], State.REFUSED, now=now):
+            found.troubles.append(f"{series.file}, due {shown(at, planned['zone'])}: {error}")
+        return iter(())
+    with store.read() as connection:
+        return iter([campaigns.find(connection, name)])
+
+
+def _plan(
+    store: Store,
+    settings: Settings,
+    series: Campaign,
+    at: dt.datetime,
+    *,
+    segments: Mapping[str, str],
+    now: dt.datetime,
+) -> str:
+    def sealed(connection: Connection, campaign_id: int) -> None:
+        if not schedule.claim(connection, series.file, at, campaign_id=campaign_id, now=now):
+            raise _Taken(f"{series.file} is planned for {at:%Y-%m-%d %H:%M} already")
+        origin = series.plan.get("series", series.name)
+        campaigns.set_status(
+            connection,
+            campaign_id,
+            Status.APPROVED,
+            only_from=(Status.PLANNED,),
+            approved_at=now,
+            approved_by=f"{series.approved_by}"[:60] + f", with {origin} for every occurrence",
+        )
+
+    path = settings.root / str(series.plan["file"])
+    return make_plan(store, settings, path, segments=segments, now=now, occurrence=at, sealed=sealed).name
+
+
+def _end(series: Campaign, settings: Settings, at: dt.datetime) -> dt.datetime:
+    """The end of an occurrence's window: as long as the first one's."""
+    first = dt.datetime.fromisoformat(series.plan["schedule"]["at"])
+    if series.not_after is None:
+        hours = settings.number("policy.not_after_hours")
+        return not_after(f"{hours} hours", at=at, default_zone="UTC")
+    return at + (series.not_after - first)
+
+
+def _miss(store: Store, series: Campaign, moments: list[dt.datetime], found: Due, *, now: dt.datetime) -> None:
+    new = _note(store, series, moments, State.MISSED, now=now) if moments else 0
+    if new:
+        zone = series.plan["schedule"]["zone"]
+        times = "once" if new == 1 else f"{new} times"
+        found.troubles.append(f"{series.file} was missed {times}, last {shown(moments[-1], zone)}: cron did not run")
+
+
+def _note(store: Store, series: Campaign, moments: list[dt.datetime], state: State, *, now: dt.datetime) -> int:
+    with store.write() as connection:
+        return schedule.note(connection, series.file, moments, state=state, now=now)

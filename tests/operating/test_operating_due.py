@@ -1,0 +1,127 @@
+"""Scheduled campaigns: once, in their window, or said to be missed."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from outreach.campaigns import later, lifecycle
+from outreach.campaigns.approval import approve
+from outreach.campaigns.plan import plan
+from outreach.errors import Blocked
+from outreach.scheduling.due import coming, find_due
+from outreach.store import campaigns, schedule
+from outreach.store.campaigns import Status
+from outreach.store.schedule import State
+
+
+@pytest.fixture
+def approved(town, at):
+    """Plans and approves a campaign of a town with two people, at one moment."""
+    topic = town.topic("Parking")
+    town.people(["ada", "grace"], [topic], at=at("2026-01-01 00:00"))
+
+    def make(name: str, *, now: dt.datetime, **fields: str):
+        path = town.campaign(name, topic="Parking", **fields)
+        planned = plan(town.store, town.settings, path, segments={}, now=now)
+        approve(town.store, planned.name, by="Dana Lee", now=now)
+        return planned
+
+    return make
+
+
+def due(town, now):
+    return find_due(town.store, town.settings, segments={}, now=now)
+
+
+def start(town, campaign, now):
+    with town.store.write() as connection:
+        campaigns.set_status(connection, campaign.id, Status.SENDING, only_from=(Status.APPROVED,), started_at=now)
+        later.begin(connection, campaign, now=now)
+        campaigns.set_status(connection, campaign.id, Status.FINISHED, only_from=(Status.SENDING,), finished_at=now)
+
+
+def test_a_campaign_is_due_when_its_moment_has_come_and_not_before(town, approved, at):
+    planned = approved("sweeping", now=at("2026-11-21 12:00"), schedule="2026-12-01 09:00")
+    assert planned.schedule == "Tue 2026-12-01 09:00 America/Los_Angeles (2026-12-01 17:00 UTC)"
+    assert due(town, at("2026-12-01 16:59")).campaigns == []
+    assert [each.name for each in due(town, at("2026-12-01 17:00")).campaigns] == ["sweeping-1"]
+
+
+def test_a_missed_campaign_is_said_to_be_missed_once(town, approved, at):
+    approved("sweeping", now=at("2026-11-21 12:00"), schedule="2026-12-01 09:00", not_after="6 hours")
+    late = due(town, at("2026-12-02 08:00"))
+    assert late.campaigns == []
+    assert late.troubles == [
+        "sweeping-1 was due Tue 2026-12-01 09:00 America/Los_Angeles (2026-12-01 17:00 UTC) and could be sent until "
+        "2026-12-01 23:00 UTC; cron did not run in between, so nobody got it"
+    ]
+    assert due(town, at("2026-12-02 08:01")).troubles == []
+
+
+def test_two_plans_of_one_file_for_one_moment_are_one_sending(town, approved, at):
+    approved("sweeping", now=at("2026-11-21 12:00"), schedule="2026-12-01 09:00")
+    town.people(["alan"], [town.topic("Parking")], at=at("2026-11-22 00:00"))
+    approved("sweeping", now=at("2026-11-22 12:00"), schedule="2026-12-01 09:00")
+    first, second = due(town, at("2026-12-01 17:00")).campaigns
+    start(town, first, at("2026-12-01 17:00"))
+    with pytest.raises(Blocked, match="already sent for"):
+        start(town, second, at("2026-12-01 17:00"))
+
+
+def test_nobody_can_send_it_early_by_hand(town, approved):
+    soon = dt.datetime.now(dt.UTC) + dt.timedelta(days=2)
+    planned = approved("sweeping", now=dt.datetime.now(dt.UTC), schedule=f"{soon:%Y-%m-%d %H:%M} UTC")
+    with pytest.raises(Blocked, match="is scheduled for"):
+        lifecycle.check(town.store, town.settings, planned.name)
+
+
+def test_a_weekly_campaign_is_planned_afresh_for_whom_the_rule_chooses_then(town, approved, at):
+    approved("weekly", now=at("2027-03-01 12:00"), schedule="FREQ=WEEKLY;BYDAY=MO from 2027-03-08 09:00")
+    (first,) = due(town, at("2027-03-08 17:00")).campaigns
+    start(town, first, at("2027-03-08 17:00"))
+    town.people(["alan"], [town.topic("Parking")], at=at("2027-03-10 00:00"))
+    assert due(town, at("2027-03-15 15:59")).campaigns == []
+    (second,) = due(town, at("2027-03-15 16:00")).campaigns  # nine o'clock, an hour earlier by UTC
+    assert (second.name, second.frozen, second.status) == ("weekly-2", 3, Status.APPROVED)
+    assert second.approved_by is not None
+    assert second.approved_by.endswith("with weekly-1 for every occurrence")
+    assert [each.name for each in due(town, at("2027-03-15 16:01")).campaigns] == ["weekly-2"]
+
+
+def test_an_edited_recurring_campaign_refuses_until_it_is_approved_again(town, approved, at):
+    approved("weekly", now=at("2027-03-01 12:00"), schedule="FREQ=WEEKLY;BYDAY=MO from 2027-03-08 09:00")
+    start(town, due(town, at("2027-03-08 17:00")).campaigns[0], at("2027-03-08 17:00"))
+    file = town.root / "campaigns" / "weekly.md"
+    file.write_text(file.read_text("utf-8").replace("Hello.", "Buy now."), "utf-8")
+    found = due(town, at("2027-03-15 16:00"))
+    assert found.campaigns == []
+    assert "the message in en" in found.troubles[0]
+    with town.store.read() as connection:
+        noted = schedule.find(connection, "weekly", at("2027-03-15 16:00"))
+    assert noted is not None
+    assert noted.state is State.REFUSED
+
+
+def test_after_a_fortnight_without_cron_only_the_latest_runs(town, approved, at):
+    approved("daily", now=at("2027-03-01 12:00"), schedule="FREQ=DAILY from 2027-03-08 09:00", not_after="5 hours")
+    start(town, due(town, at("2027-03-08 17:00")).campaigns[0], at("2027-03-08 17:00"))
+    found = due(town, at("2027-03-22 17:00"))
+    assert [each.name for each in found.campaigns] == ["daily-2"]
+    assert found.troubles == [
+        "daily was missed 13 times, last Sun 2027-03-21 09:00 America/Los_Angeles (2027-03-21 16:00 UTC): "
+        "cron did not run"
+    ]
+    assert due(town, at("2027-03-22 17:01")).troubles == []
+
+
+def test_stopping_it_ends_a_recurring_campaign(town, approved, at):
+    approved("daily", now=at("2027-03-01 12:00"), schedule="FREQ=DAILY from 2027-03-08 09:00")
+    assert [name for _, name in coming(town.store, now=at("2027-03-07 00:00"), until=at("2027-03-10 00:00"))] == [
+        "daily-1",
+        "daily",
+    ]
+    lifecycle.stop(town.store, "daily-1", now=at("2027-03-07 12:00"))
+    assert due(town, at("2027-03-09 17:00")).campaigns == []
+    assert coming(town.store, now=at("2027-03-07 13:00"), until=at("2027-03-12 00:00")) == []
