@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "report": "report",
     "bounces": "bounces",
     "doctor": "doctor",
+    "deliverability": "deliverability",
     "events": "events",
     "keys": "keys",
     "cron": "cron",

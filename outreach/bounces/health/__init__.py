@@ -1,0 +1,1 @@
+"""Where every mail went, by receiving provider, and what to do next: the deliverability report."""

@@ -1,0 +1,65 @@
+"""`outreach deliverability`: where every mail went, by provider, and the three next things to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one self-contained HTML file.")
+@click.option("--days", default=28, show_default=True, type=click.IntRange(8, 366))
+@click.pass_context
+def deliverability(ctx: click.Context, as_json: bool, html: Path | None, days: int) -> None:
+    """Show where mail went, by receiving provider, and what to do next.
+
+    \b
+    outreach deliverability
+    outreach deliverability --html deliverability.html
+    outreach deliverability import report.xml.gz      a DMARC or TLS report that came another way
+    """
+    if ctx.invoked_subcommand:
+        return
+    from outreach.bounces.health.advice import next_steps
+    from outreach.bounces.health.figures import as_json as form
+    from outreach.bounces.health.figures import collect
+    from outreach.bounces.health.page import page
+    from outreach.cli.workspace import open_workspace, print_json
+
+    workspace = open_workspace()
+    organisation = workspace.settings.text("organisation.name")
+    health = collect(workspace.store, organisation=organisation, now=workspace.now(), days=days)
+    advice = next_steps(health)
+    if html:
+        html.write_text(page(health, advice), "utf-8")
+    if as_json:
+        print_json(form(health, advice))
+        return
+    if html:
+        click.echo(f"the page is in {html}")
+        return
+    for number, text in enumerate(advice, 1):
+        click.echo(f"{number}. {text}")
+    click.echo()
+    click.echo(f"{'provider':24} {'accepted':>9} {'refused':>8} {'waiting':>8} {'spam':>6}  t50 / t90 minutes")
+    for each in health.providers:
+        times = f"{each.t50:.0f} / {each.t90:.0f}" if each.t50 is not None and each.t90 is not None else "–"
+        numbers = f"{each.accepted:9,} {each.refused:8,} {each.waiting:8,} {each.complaints:6,}"
+        click.echo(f"{each.name[:24]:24} {numbers}  {times}")
+
+
+@deliverability.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def import_(files: tuple[Path, ...]) -> None:
+    """Take DMARC aggregate and TLS reports from FILES: XML or JSON, plain, gzip or zip."""
+    from outreach.bounces.unpacking import MAX_IN
+    from outreach.cli.workspace import open_workspace
+    from tracking.bounces.reports import take_file
+
+    workspace = open_workspace()
+    for path in files:
+        with path.open("rb") as file:
+            count = take_file(workspace.store, file.read(MAX_IN + 1), now=workspace.now())
+        click.echo(f"{path}: {count} reports" if count else f"{path}: no report we know")
