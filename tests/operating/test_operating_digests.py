@@ -1,0 +1,156 @@
+"""Digests: at each person's hour, in their language, one a person, nothing twice, nothing lost."""
+
+from __future__ import annotations
+
+import datetime as dt
+import email
+import email.policy
+
+from sqlalchemy import func, select, update
+
+from outreach.campaigns.approval import approve
+from outreach.campaigns.plan import plan
+from outreach.events import Event, Kind
+from outreach.practice.postman import deliver
+from outreach.rendering.message import Message
+from outreach.scheduling import digesting
+from outreach.store import campaigns, deliveries
+from outreach.store.events import bind
+from outreach.store.tables import pending, subscription
+
+
+def send(town, name: str, *, now: dt.datetime) -> list[Message]:
+    return deliver(town.store, town.settings, name, now=now)
+
+
+def publish(town, name: str, *, topic: str, now: dt.datetime, **fields: str) -> list[Message]:
+    planned = plan(town.store, town.settings, town.campaign(name, topic=topic, **fields), segments={}, now=now)
+    approve(town.store, planned.name, by="Dana Lee", now=now)
+    return send(town, planned.name, now=now)
+
+
+def gathered(town, now: dt.datetime) -> dict[str, str]:
+    """Gather and send what is due: each address with the text of its digest."""
+    found: dict[str, str] = {}
+    for name in digesting.gather(town.store, town.settings, now=now):
+        for message in send(town, name, now=now):
+            parsed = email.message_from_bytes(message.data, policy=email.policy.default)
+            body = parsed.get_body(("plain",))
+            assert body is not None
+            assert message.recipient not in found
+            found[message.recipient] = f"{parsed['subject']}\n{body.get_content()}"
+    return found
+
+
+def test_who_asked_for_a_digest_gets_one_at_their_hour_and_the_others_get_it_now(town, at):
+    town.set(digests_at="08:00")
+    parking, parks = town.topic("Parking"), town.topic("Parks")
+    town.people(["ada"], [parking, parks], at=at("2027-01-01 00:00"))
+    town.people(["grace"], [parking, parks], frequency=1, at=at("2027-01-01 00:00"))
+    town.people(["lena"], [parking], frequency=1, zone="Europe/Berlin", locale="de-DE", at=at("2027-01-01 00:00"))
+    town.people(["hedy"], [parking, parks], frequency=2, at=at("2027-01-01 00:00"))
+    assert gathered(town, at("2027-03-09 20:00")) == {}
+    sent = publish(
+        town, "sweeping", topic="Parking", now=at("2027-03-10 00:00"), body="Move your car, {{ first_name }}."
+    )
+    assert [each.recipient for each in sent] == ["ada@example.org"]
+    publish(town, "picnic", topic="Parks", now=at("2027-03-10 01:00"))
+
+    berlin = gathered(town, at("2027-03-10 07:01"))  # eight in Berlin, eleven at night in Los Angeles
+    assert list(berlin) == ["lena@example.org"]
+    assert berlin["lena@example.org"].startswith("City of Testing: Ihre Neuigkeiten")
+    assert "Move your car, Lena." in berlin["lena@example.org"]
+
+    morning = gathered(town, at("2027-03-10 16:00"))
+    assert list(morning) == ["grace@example.org"]
+    assert "About sweeping" in morning["grace@example.org"]
+    assert "About picnic" in morning["grace@example.org"]
+    assert gathered(town, at("2027-03-10 16:01")) == {}
+
+    monday = gathered(town, at("2027-03-15 15:00"))  # summer time has begun: eight is an hour earlier
+    assert list(monday) == ["hedy@example.org"]
+    assert gathered(town, at("2027-03-22 15:00")) == {}
+
+
+def test_three_days_without_cron_become_one_digest_and_lose_nothing(town, at):
+    town.set(digests_at="08:00")
+    topic = town.topic("Parking")
+    town.people(["grace"], [topic], frequency=1, at=at("2027-01-01 00:00"))
+    assert gathered(town, at("2027-03-09 17:00")) == {}
+    for day in (10, 11, 12):
+        publish(town, f"day{day}", topic="Parking", now=at(f"2027-03-{day} 01:00"))
+    found = gathered(town, at("2027-03-12 20:00"))
+    assert [name in found["grace@example.org"] for name in ("day10", "day11", "day12")] == [True] * 3
+
+
+def test_what_the_law_or_safety_asks_for_is_never_delayed(town, at):
+    town.set(digests_at="08:00")
+    for name, message_class in (("Notices", "statutory"), ("Alerts", "emergency")):
+        topic = town.topic(name, message_class)
+        town.people([f"grace-{message_class}"], [topic], frequency=2, at=at("2027-01-01 00:00"))
+        sent = publish(town, message_class, topic=name, now=at("2027-03-10 00:00"))
+        assert f"grace-{message_class}@example.org" in [each.recipient for each in sent]
+    with town.store.read() as connection:
+        assert connection.execute(select(func.count()).select_from(pending)).scalar_one() == 0
+
+
+def test_without_an_hour_for_digests_everybody_gets_it_now(town, at):
+    town.people(["grace"], [town.topic("Parking")], frequency=2, at=at("2027-01-01 00:00"))
+    sent = publish(town, "sweeping", topic="Parking", now=at("2027-03-10 00:00"))
+    assert [each.recipient for each in sent] == ["grace@example.org"]
+
+
+def test_whoever_leaves_a_topic_before_the_digest_leaves_is_not_told_about_it(town, at):
+    town.set(digests_at="08:00")
+    parking, parks = town.topic("Parking"), town.topic("Parks")
+    people = town.people(["grace", "hedy"], [parking, parks], frequency=1, at=at("2027-01-01 00:00"))
+    publish(town, "sweeping", topic="Parking", now=at("2027-03-10 00:00"))
+    publish(town, "picnic", topic="Parks", now=at("2027-03-10 01:00"))
+    _leave(town, people[0], parking)
+    (name,) = digesting.gather(town.store, town.settings, now=at("2027-03-10 16:00"))
+    _leave(town, people[1], parking)  # between gathering and sending
+    bodies = [each.data.decode() for each in send(town, name, now=at("2027-03-10 16:00"))]
+    assert len(bodies) == 2
+    assert all("About picnic" in each and "About sweeping" not in each for each in bodies)
+
+
+def test_the_unsubscribe_link_of_a_digest_leaves_its_topics_and_no_others(town, at):
+    town.set(digests_at="08:00")
+    parking, parks = town.topic("Parking"), town.topic("Parks")
+    (grace,) = town.people(["grace"], [parking, parks], frequency=1, at=at("2027-01-01 00:00"))
+    publish(town, "sweeping", topic="Parking", now=at("2027-03-10 00:00"))
+    (name,) = digesting.gather(town.store, town.settings, now=at("2027-03-10 16:00"))
+    with town.store.write() as connection:
+        campaign = campaigns.find(connection, name)
+        moment = at("2027-03-10 17:00")
+        event = Event("spool", 1, Kind.UNSUBSCRIBE, int(moment.timestamp() * 1000), campaign.id, grace)
+        bind(connection, event)
+        left = connection.execute(select(subscription.c.topic_id).where(subscription.c.status == 2)).scalars().all()
+    assert left == [parking]
+
+
+def test_a_stopped_campaign_is_in_nobody_s_digest(town, at):
+    town.set(digests_at="08:00")
+    town.people(["grace"], [town.topic("Parking")], frequency=1, at=at("2027-01-01 00:00"))
+    path = town.campaign("sweeping", topic="Parking")
+    planned = plan(town.store, town.settings, path, segments={}, now=at("2027-03-10 00:00"))
+    assert (planned.audience, planned.in_digests) == (0, 1)
+    assert gathered(town, at("2027-03-10 16:00")) == {}  # nobody has started it
+
+
+def test_a_digest_balances_like_any_campaign(town, at):
+    town.set(digests_at="08:00")
+    town.people(["grace", "hedy"], [town.topic("Parking")], frequency=1, at=at("2027-01-01 00:00"))
+    publish(town, "sweeping", topic="Parking", now=at("2027-03-10 00:00"))
+    gathered(town, at("2027-03-10 16:00"))
+    with town.store.read() as connection:
+        digest = campaigns.find(connection, "digest-2027-03-10-1")
+        counts = deliveries.counts(connection, digest.id)
+    assert digest.frozen == 2
+    assert counts == {deliveries.State.ACCEPTED: 2}
+
+
+def _leave(town, person: int, topic_id: int) -> None:
+    with town.store.write() as connection:
+        mine = (subscription.c.subscriber_id == person) & (subscription.c.topic_id == topic_id)
+        connection.execute(update(subscription).where(mine).values(status=2))
