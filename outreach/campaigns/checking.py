@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection
 
@@ -40,6 +40,8 @@ from outreach.store import audiences, campaigns, topics
 from outreach.store.database import Store
 from outreach.tokens import KeyRing
 
+Report: TypeAlias = Callable[[TemplateError | CampaignError], None]
+
 BATCH: Final = 64
 _NO_KEYS: Final = KeyRing({1: bytes(32)})
 """Nothing made here leaves: the links only have to be as long as real ones."""
@@ -54,6 +56,8 @@ class Checked:
     languages: tuple[str, ...]
     audience: int | None
     """None when the rule or the topic could not be read."""
+    error: OutreachError | None = None
+    """What planning would have ended with, when the file cannot be read or compiled at all."""
 
     @property
     def blocked(self) -> bool:
@@ -63,26 +67,31 @@ class Checked:
 def check(store: Store, settings: Settings, path: Path, *, segments: Mapping[str, str], now: dt.datetime) -> Checked:
     """Everything that is wrong with a campaign file. CampaignError only when there is no such file to look at."""
     found: list[Finding] = []
+    errors: list[OutreachError] = []
+
+    def report(error: TemplateError | CampaignError) -> None:
+        errors.append(error)
+        found.append(_of(error))
+
     if not path.is_file():
         load(path, default_language="en")  # says so, and what there is instead
     try:
-        definitions = load(
-            path, default_language=settings.text("organisation.language"), report=lambda error: found.append(_of(error))
-        )
+        definitions = load(path, default_language=settings.text("organisation.language"), report=report)
     except CampaignError as error:
-        return Checked(path, (*found, _of(error)), (), None)
+        return Checked(path, (*found, _of(error)), (), None, error)
     with store.read() as connection:
         catalogue = load_catalogue(connection, segments=segments)
-        messages = _compiled(definitions, settings, catalogue, found)
+        messages = _compiled(definitions, settings, catalogue, report)
         main = next(iter(definitions.values()))
         drafts = [_draft(each, main, messages.get(language)) for language, each in definitions.items()]
         composers = {language: _composer(message, settings) for language, message in messages.items()}
-        reach = _reach(connection, settings, main, catalogue, composers, messages, found, now=now)
+        reach = _reach(connection, settings, main, catalogue, composers, messages, report, now=now)
         mails = {language: _sample_mail(composers[language], message, now) for language, message in messages.items()}
     found += gate.inspect(
         drafts, city(settings, main), reach=reach, schedule=_schedule(main, settings, now), mails=mails
     )
-    return Checked(path, tuple(ordered(found)), tuple(definitions), reach.people if reach else None)
+    people = reach.people if reach else None
+    return Checked(path, tuple(ordered(found)), tuple(definitions), people, next(iter(errors), None))
 
 
 def city(settings: Settings, main: Definition) -> City:
@@ -101,29 +110,21 @@ def city(settings: Settings, main: Definition) -> City:
 
 
 def _compiled(
-    definitions: Mapping[str, Definition], settings: Settings, catalogue: Catalogue, found: list[Finding]
+    definitions: Mapping[str, Definition], settings: Settings, catalogue: Catalogue, report: Report
 ) -> dict[str, CompiledMessage]:
-    """Each language that compiles; what keeps the others from it is a finding."""
+    """Each language that compiles; what keeps the others from it is reported."""
     messages: dict[str, CompiledMessage] = {}
     for language, definition in definitions.items():
-        usable = definition
+        usable = definition if definition.subject else replace(definition, subject="(none)")
         try:
             read_layout(definition.template, folders=[settings.root / "templates"])
         except OutreachError as error:
-            place = _place(str(definition.path), definition.lines.get("template"))
-            found.append(Finding("template", Severity.BLOCK, place, str(error), "name a template that exists"))
-            usable = replace(definition, template=DEFAULT_TEMPLATE)
-        if not usable.subject:
-            usable = replace(usable, subject="(none)")
+            report(CampaignError(str(error), place=definition.path, line=definition.lines.get("template")))
+            usable = replace(usable, template=DEFAULT_TEMPLATE)
         try:
-            messages |= compile_all(
-                {language: usable},
-                settings,
-                known_fields=catalogue.fields,
-                report=lambda error: found.append(_of(error)),
-            )
+            messages |= compile_all({language: usable}, settings, known_fields=catalogue.fields, report=report)
         except (TemplateError, CampaignError) as error:
-            found.append(_of(error))
+            report(error)
     return messages
 
 
@@ -170,7 +171,7 @@ def _reach(
     catalogue: Catalogue,
     composers: Mapping[str, Composer],
     messages: Mapping[str, CompiledMessage],
-    found: list[Finding],
+    report: Report,
     *,
     now: dt.datetime,
 ) -> Reach | None:
@@ -179,14 +180,13 @@ def _reach(
     if topic is None and main.topic:
         known = [each.name for each in catalogue.topics]
         hint = did_you_mean(main.topic, known) or f"; there are {', '.join(sorted(known)) or 'none yet'}"
-        place = _place(str(main.path), main.lines.get("topic"))
-        problem = f'no topic is called "{main.topic}"{hint}'
-        found.append(Finding("topic", Severity.BLOCK, place, problem, "name a topic that people can ask for"))
+        problem = f"no topic is called {main.topic!r}{hint}"
+        report(CampaignError(problem, place=main.path, line=main.lines.get("topic")))
     place = _place(str(main.path), main.to_line)
     try:
         rule = compile_rule(main.to, catalogue, now=now, zone=settings.zone) if main.to else None
     except RuleError as error:
-        found.append(Finding("audience", Severity.BLOCK, place, str(error), "mend the rule in `to:`"))
+        report(CampaignError(f"`to:` {error}", place=main.path, line=main.to_line))
         return None
     if rule is None or topic is None:
         return None
@@ -324,12 +324,21 @@ def _place(file: str, line: int | None) -> str:
     return f"{file}, line {line}" if line else file
 
 
+_KINDS: Final = (
+    ("`to:`", "audience"),
+    ("no field is called", "fields"),
+    ("link", "links"),
+    ("no template is called", "template"),
+    ("no topic is called", "topic"),
+)
+"""By what a fault says, the check under whose name it is told."""
+
+
 def _of(error: TemplateError | CampaignError) -> Finding:
     """A fault that reading or compiling told us, as a finding."""
-    check = "campaign file" if isinstance(error, CampaignError) else "template"
+    otherwise = "campaign file" if isinstance(error, CampaignError) else "template"
+    check = next((kind for words, kind in _KINDS if words in error.problem), otherwise)
+    if check == "audience":  # drawn over several lines, with a caret
+        return Finding(check, Severity.BLOCK, _place(error.place, error.line), error.problem, "mend the rule there")
     problem, _, remedy = error.problem.partition("; ")
-    if "no field is called" in problem:
-        check = "fields"
-    elif "link" in problem:
-        check = "links"
     return Finding(check, Severity.BLOCK, _place(str(error.place), error.line), problem, remedy or "mend it there")

@@ -35,6 +35,8 @@ def plan(file: Path, as_json: bool) -> None:
     checked = look(workspace, file)
     if checked.blocked and not as_json:
         show_findings(checked.findings)
+    if checked.error is not None:
+        raise checked.error
     refuse(checked)
     with workspace.store.read() as connection:
         author = credentials.author(connection)

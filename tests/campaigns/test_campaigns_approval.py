@@ -214,7 +214,7 @@ def test_test_mails_go_to_staff_and_are_marked(city):
         city.run("campaigns", "test", file, "--to", "dana@city.example", OUTREACH_RELAY_URL=relay)
         (envelope,) = server.accepted
     assert list(envelope.recipients) == ["dana@city.example"]
-    message = email.message_from_bytes(envelope.data, policy=email.policy.default)
+    message = email.message_from_bytes(envelope.content, policy=email.policy.default)
     assert message["Subject"] == "TEST: Street sweeping starts on Monday"
     html = message.get_body(("html",)).get_content()
     assert 'href="https://city.example/sweeping"' in html

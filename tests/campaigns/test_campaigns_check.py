@@ -143,8 +143,9 @@ def test_an_audience_three_times_larger_than_any_before_is_told(city, monkeypatc
 
 
 def test_what_blocks_is_not_planned(city):
-    result = city.run("campaigns", "plan", city.write(FAULTY), code=6)
-    assert "cannot be sent like this" in result.stderr
+    result = city.run("campaigns", "plan", city.write(GOOD.replace("subject: ", "subject: Re: ")), code=6)
+    assert "cannot be sent like this: the subject pretends to be a reply" in result.stderr
+    assert "notise" in city.run("campaigns", "plan", city.write(FAULTY), code=1).stderr
     assert city.json("campaigns", "list") == []
 
 
