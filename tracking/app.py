@@ -10,11 +10,13 @@ request. No address and no token is ever logged.
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
 import logging
 import time
 import traceback
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,13 +26,14 @@ from outreach.tokens import BadToken, KeyRing, Purpose, Subject
 from tracking import answers, forms, pages, unsubscribe
 from tracking.answers import Answer, Message, Receive, Send
 from tracking.choices import Choices
+from tracking.desk import Desk, House
 from tracking.fast import HotPath
 from tracking.links import LinkTable, LinkTables
 from tracking.machines import DayKeys, Observer
 from tracking.pages.words import choose
 from tracking.recording import Recorder, Request
 from tracking.reserve import DEFAULT_MARKS, Marks
-from tracking.webhooks import feedback
+from tracking.webhooks import esp, feedback
 
 RETRY_AFTER = (b"retry-after", b"30")
 _log = logging.getLogger(__name__)
@@ -51,9 +54,14 @@ class TrackingConfig:
     """Of pages about no known campaign, for readers who ask for none of ours."""
     webhook_secret: bytes | None = None
     """Shared with the systems that report complaints; without it there is no webhook."""
+    services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Mail services whose webhooks are listened to, with their secrets (tracking.webhooks.esp)."""
     default_choice: Choice = Choice.INDIVIDUAL
     """What is recorded of people who said nothing about it."""
     marks: Marks = DEFAULT_MARKS
+    database_url: str | None = None
+    """Where people's choices are read for the pages; without it there are only the links of mail."""
+    organisation: str = ""
 
 
 Handler = Callable[[Request], Awaitable[Answer]]
@@ -77,6 +85,7 @@ class Tracking:
         self._config = config
         self._keys = config.keys
         self._links = LinkTables(config.links_dir)
+        self._services = esp.Services(config.services)
         self._recorder = Recorder(
             spool_dir=config.spool_dir,
             observer=Observer(DayKeys(config.key_dir)),
@@ -91,13 +100,8 @@ class Tracking:
             Route("/o/<token>.gif", reads=self.opened),
             Route("/c/<token>/<number>", reads=self.clicked),
             Route("/u/<token>", reads=self.asked_to_leave, posts=self.leaving),
-            # Until there is a preference page its links offer to leave: mail that has been sent keeps its promise.
-            Route(
-                "/p/<token>",
-                reads=partial(self.asked_to_leave, purpose=Purpose.PREFERENCES),
-                posts=partial(self.leaving, purpose=Purpose.PREFERENCES),
-            ),
-            Route("/hooks/feedback", posts=self.reported),
+            *self._counter(),
+            Route("/hooks/feedback", posts=self.reported),  # and /hooks/<a mail service>
             Route("/healthz", reads=self.health),
             Route("/metrics", reads=self.metrics),
             Route("/robots.txt", reads=self.robots),
@@ -134,6 +138,28 @@ class Tracking:
             _log.error("answering %s failed: %s\n%s", route.path, type(error).__name__, frames)
             self._counters.add("failed")
             return answers.EMPTY_500
+
+    def _counter(self) -> tuple[Route, ...]:
+        """Where people choose, sign up and confirm. Without the database a preference link offers to leave."""
+        leave = partial(self.asked_to_leave, purpose=Purpose.PREFERENCES)
+        leaving = partial(self.leaving, purpose=Purpose.PREFERENCES)
+        config = self._config
+        if config.database_url is None:
+            return (Route("/p/<token>", reads=leave, posts=leaving),)
+        desk = Desk(
+            config.database_url,
+            House(config.organisation, config.language, config.default_choice),
+            keys=self._keys,
+            recorder=self._recorder,
+            verify=self._verified,
+            leave=leave,
+            leaving=leaving,
+        )
+        return (
+            Route("/p/<token>", reads=desk.choosing, posts=desk.chose),
+            Route("/signup", reads=desk.signing_up, posts=desk.signed_up),
+            Route("/k/<token>", reads=desk.asked, posts=desk.confirmed),
+        )
 
     # --- opens and clicks ---------------------------------------------------------------------------------------
 
@@ -187,6 +213,8 @@ class Tracking:
         return self._page(200, pages.left(reader, everything=wish is unsubscribe.Wish.LEAVE_ALL))
 
     async def reported(self, request: Request) -> Answer:
+        if request.rest in self._services.accounts:
+            return await self._reported_by_service(request)
         secret = self._config.webhook_secret
         if secret is None or request.rest != "feedback":
             return self._not_found(request)
@@ -201,6 +229,25 @@ class Tracking:
         if not await self._recorder.bind(*(self._recorder.hit(kind, subject, request) for kind, subject in reports)):
             return answers.text(503, "not recorded; please repeat\n")
         return answers.text(200, f"{len(reports)} recorded\n")
+
+    async def _reported_by_service(self, request: Request) -> Answer:
+        body = await forms.body(request.receive, limit=esp.MAX_BODY)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
+        path, now = request.scope["path"], dt.datetime.now(dt.UTC)
+        try:
+            # On a thread: it may import Django, or fetch a certificate.
+            events = await asyncio.to_thread(
+                self._services.receive, request.rest, request.method, path, headers, body, now=now
+            )
+        except esp.Refused as refused:
+            self._counters.add("unknown")
+            return answers.text(refused.status, f"{refused}\n")
+        found = esp.reports(events, self._keys)
+        hits = [self._recorder.hit(kind, subject, request, detail=detail) for kind, subject, detail in found]
+        if not await self._recorder.bind(*hits):
+            self._services.forget(request.rest, events)  # so that it is not taken for a repetition
+            return answers.text(503, "not recorded; please repeat\n")
+        return answers.text(200, f"{len(found)} recorded\n")
 
     # --- for those who run it -----------------------------------------------------------------------------------
 

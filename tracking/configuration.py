@@ -6,6 +6,7 @@ from outreach.events import Choice
 from outreach.settings import Settings
 from outreach.tokens import load_keys
 from tracking.app import TrackingConfig
+from tracking.webhooks.esp import load_accounts
 from tracking.webhooks.feedback import load_secret
 
 
@@ -20,5 +21,8 @@ def configuration(settings: Settings, *, proxies: int = 0) -> TrackingConfig:
         trusted_proxies=proxies,
         language=settings.text("organisation.language"),
         webhook_secret=load_secret(keys / "webhook"),
+        services=load_accounts(keys / "esp.toml"),
+        database_url=settings.database_url,
+        organisation=settings.text("organisation.name"),
         default_choice=Choice[settings.text("tracking.default").upper()],
     )
