@@ -21,6 +21,7 @@ class Kind(IntEnum):
     PREFERENCES = 6
     CONFIRM = 7
     UNDO = 8
+    SIGNUP = 9
 
     @property
     def binding(self) -> bool:

@@ -47,6 +47,8 @@ class Purpose(Enum):
     CONFIRM = b"k"
     RETURN_PATH = b"b"
     MESSAGE_ID = b"m"
+    FORM = b"f"
+    """That a form was shown, and when: its campaign is the second since 1970."""
 
     # Enum hashes by name, in Python: six look-ups for each message cost more than the hashes they find.
     __hash__ = object.__hash__
@@ -163,6 +165,10 @@ def unsubscribe_url(base: str, token: str) -> str:
 
 def preferences_url(base: str, token: str) -> str:
     return f"{base}/p/{token}"
+
+
+def confirm_url(base: str, token: str) -> str:
+    return f"{base}/k/{token}"
 
 
 def load_keys(path: Path) -> KeyRing:

@@ -39,7 +39,10 @@ from tracking.app import Tracking, TrackingConfig
 from tracking.server import listen, serve
 from tracking.testing import KEYS, WEBHOOK_SECRET
 root, port = Path(sys.argv[1]), int(sys.argv[2])
-config = TrackingConfig(root / "spool", root / "links", KeyRing(KEYS), root / "days", webhook_secret=WEBHOOK_SECRET)
+config = TrackingConfig(
+    root / "spool", root / "links", KeyRing(KEYS), root / "days", webhook_secret=WEBHOOK_SECRET,
+    database_url=sys.argv[3] if len(sys.argv) > 3 else None, organisation="City of Example",
+)
 listener = listen("127.0.0.1", port)
 if len(sys.argv) > 3:
     from tracking.loading import loading

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select, update
 
+from outreach.store import subscribers
 from outreach.store.tables import consent, subscription, topic
 
 PURPOSE: Final = "mail"
@@ -115,6 +116,45 @@ def unsubscribe(
         evidence=evidence,
     )
     return True
+
+
+def choose(
+    connection: Connection,
+    *,
+    subscriber_id: int,
+    topic_id: int,
+    often: Frequency | None,
+    source: str,
+    at: dt.datetime,
+    evidence: Mapping[str, Any] | None = None,
+) -> None:
+    """A person's own wish: this topic, and how often; None: not this topic. No older export overrules it."""
+    if connection.scalar(select(topic.c.id).where(topic.c.id == topic_id)) is None:
+        return
+    if often is None:
+        if _status(connection, subscriber_id, topic_id) is not None:
+            unsubscribe(
+                connection,
+                subscriber_id=subscriber_id,
+                topic_id=topic_id,
+                source=source,
+                at=at,
+                evidence=evidence,
+            )
+            subscribers.touch(connection, subscriber_id)
+        return
+    subscribe(
+        connection,
+        subscriber_id=subscriber_id,
+        topic_id=topic_id,
+        source=source,
+        at=at,
+        evidence=evidence,
+        revive=True,
+    )
+    mine = (subscription.c.subscriber_id == subscriber_id) & (subscription.c.topic_id == topic_id)
+    connection.execute(update(subscription).where(mine).values(frequency=often.value, frequency_at=at))
+    subscribers.touch(connection, subscriber_id)
 
 
 def log(

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Table, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from outreach.events import Event, Kind
-from outreach.store import bounces, digests, tables
+from outreach.store import bounces, confirmations, digests, preferences, tables
 from outreach.store.dialects import from_ms
 from outreach.store.suppressions import Reason, suppress
 
@@ -138,7 +138,8 @@ def bind(connection: Connection, event: Event, *, hold: bool = False) -> bool:
         "network_class": event.network_class,
         "prefix_hash": event.prefix_hash,
         "flags": event.flags,
-        "detail": event.detail or None,
+        # A sign-up holds an address, which belongs in `confirmation` alone.
+        "detail": (event.detail or None) if event.kind is not Kind.SIGNUP else None,
         "held": int(Held.WAITING) if hold else None,
     }
     if not _insert_new(connection, tables.feedback, [row]):
@@ -159,6 +160,9 @@ def tracking_choices(connection: Connection) -> list[tuple[int, int]]:
 
 def take_effect(connection: Connection, event: Event) -> None:
     """What a binding event changes about its person; nothing if they have been erased."""
+    if event.kind is Kind.SIGNUP:
+        confirmations.signed_up(connection, event, _detail(event))
+        return
     address = _address(connection, event.subscriber_id)
     if address is None:
         return
@@ -170,6 +174,10 @@ def take_effect(connection: Connection, event: Event) -> None:
         bounces.take_effect(connection, event, address, _detail(event))
     elif event.kind is Kind.UNDO:
         undo(connection, campaign_id=event.campaign_id, subscriber_id=event.subscriber_id, at=from_ms(event.at_ms))
+    elif event.kind is Kind.PREFERENCES:
+        preferences.chosen(connection, event, _detail(event))
+    elif event.kind is Kind.CONFIRM:
+        confirmations.confirmed(connection, event)
 
 
 def _unsubscribe(connection: Connection, event: Event) -> None:

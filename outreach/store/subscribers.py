@@ -114,6 +114,12 @@ def upsert(
     return known.id
 
 
+def touch(connection: Connection, subscriber_id: int) -> None:
+    """Note that a person has been changed by other than an import, so that undoing one does not overrule it."""
+    provenance = tables.provenance
+    connection.execute(update(provenance).where(provenance.c.subscriber_id == subscriber_id).values(import_id=None))
+
+
 def restore(
     connection: Connection,
     subscriber_id: int,

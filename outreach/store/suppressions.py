@@ -30,6 +30,8 @@ class Reason(StrEnum):
 
 GRAVITY: Final = tuple(Reason)
 """The gravest first."""
+OWN_TO_LIFT: Final = frozenset({Reason.UNSUBSCRIBE, Reason.COMPLAINT})
+"""What a person's own wish ends. A bounce ends with a confirmation, for that proves the mail arrived."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,11 @@ _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode(
 POLICY = (
     f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 ).encode()
-_TEMPLATE = Environment(
+ENVIRONMENT = Environment(
     loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, auto_reload=False
-).get_template("page.html")
-_STYLE_MARKUP = Markup(_STYLE)  # noqa: S704 - our own file, and the policy allows nothing else
+)
+_TEMPLATE = ENVIRONMENT.get_template("page.html")
+STYLE = Markup(_STYLE)  # noqa: S704 - our own file, and the policy allows nothing else
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ def _page(
         language=reader.language,
         title=title,
         organisation=reader.organisation,
-        style=_STYLE_MARKUP,
+        style=STYLE,
         heading=heading,
         lines=lines,
         note=note,

@@ -1,8 +1,15 @@
-"""What the pages say, in each language. `{topic}` and `{organisation}` are filled in, and escaped, by the page."""
+"""What the pages say. English stands here, every other language in a gettext catalogue `texts/CODE.po`.
+
+`{topic}`, `{organisation}` and the like are filled in, and escaped, by the page.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from babel.messages.pofile import read_po
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,55 @@ class Words:
     later_title: str
     later_note: str
     later_button: str
+    language_name: str
+    languages_label: str
+    choices_title: str
+    choices_heading: str
+    topics_label: str
+    often_label: str
+    at_once: str
+    daily: str
+    weekly: str
+    required: str
+    mail_language_label: str
+    pause_label: str
+    pause_none: str
+    pause_days: str
+    tracking_label: str
+    tracking_individual: str
+    tracking_aggregate: str
+    tracking_none: str
+    new_address_label: str
+    new_address_hint: str
+    save_button: str
+    saved_title: str
+    saved_none: str
+    saved_topics: str
+    saved_address: str
+    undo_change_button: str
+    again_link: str
+    signup_title: str
+    signup_heading: str
+    email_label: str
+    consent_text: str
+    signup_button: str
+    leave_empty: str
+    bad_address: str
+    no_topic: str
+    once_more: str
+    check_title: str
+    check_note: str
+    confirm_title: str
+    confirm_note: str
+    confirm_address: str
+    confirm_button: str
+    confirmed_title: str
+    confirmed_note: str
+    expired_title: str
+    expired_note: str
+    mail_subject: str
+    mail_body: str
+    mail_ignore: str
 
 
 ENGLISH = Words(
@@ -55,59 +111,87 @@ ENGLISH = Words(
     later_title="Please try again in a moment",
     later_note="We could not do this just now, and nothing has been changed.",
     later_button="Try again",
+    language_name="English",
+    languages_label="Language of this page",
+    choices_title="Your choices",
+    choices_heading="What may {organisation} send you?",
+    topics_label="Topics",
+    often_label="How often: {topic}",
+    at_once="As it happens",
+    daily="Once a day",
+    weekly="Once a week",
+    required="Required by law, sent to everyone concerned: {topics}",
+    mail_language_label="Language of your email",
+    pause_label="Pause all email",
+    pause_none="No pause",
+    pause_days="For {days} days",
+    tracking_label="What we may notice",
+    tracking_individual="Which email you opened and which links you followed",
+    tracking_aggregate="Only how many people did, not who",
+    tracking_none="Nothing",
+    new_address_label="New email address",
+    new_address_hint="Only if it changes. We will send a message there for you to confirm.",
+    save_button="Save",
+    saved_title="Saved",
+    saved_none="You have chosen no topic. We will not send you any.",
+    saved_topics="We will send you: {topics}",
+    saved_address="Please open the message at your new address and confirm it.",
+    undo_change_button="Undo this change",
+    again_link="Change something else",
+    signup_title="Sign up for email",
+    signup_heading="What would you like to hear about?",
+    email_label="Email address",
+    consent_text=(
+        "I agree that {organisation} sends me email about the topics I ticked. I can leave at any time with one click."
+    ),
+    signup_button="Sign up",
+    leave_empty="Leave this field empty",
+    bad_address="Please write a whole email address, such as name@example.com.",
+    no_topic="Please tick at least one topic.",
+    once_more="Please look at it once more and press the button again.",
+    check_title="Please check your email",
+    check_note=(
+        "You will find a message from us in a few minutes. Open it and confirm; until then nothing is sent to"
+        " you. If we wrote to you about this already today, please use that message."
+    ),
+    confirm_title="Please confirm",
+    confirm_note="Nothing is sent to you until you press the button.",
+    confirm_address="Use this address from now on?",
+    confirm_button="Yes, confirm",
+    confirmed_title="Thank you, that is confirmed",
+    confirmed_note="You can change your choices or leave at any time; every message has a link for it.",
+    expired_title="This link has expired",
+    expired_note="It was valid for 7 days, and nothing has been changed. Please sign up again.",
+    mail_subject="Please confirm your email address",
+    mail_body=(
+        "Somebody, we hope you, asked {organisation} to write to this address. To confirm, open this page and"
+        " press the button (within 7 days):"
+    ),
+    mail_ignore="If it was not you, do nothing: you will not hear from us.",
 )
 
-SPANISH = Words(
-    leave_title="Darse de baja",
-    leave_question="¿Dejar de recibir {topic} por correo electrónico?",
-    leave_all_question="¿Dejar de recibir correos de {organisation}?",
-    leave_these_question="¿Dejar de recibir estos correos?",
-    leave_note="Todavía no ha cambiado nada. Los demás temas que eligió no se ven afectados.",
-    leave_button="Darme de baja",
-    all_button="No recibir más correos de {organisation}",
-    left_title="Se ha dado de baja",
-    left_topic="Ya no le enviaremos {topic}.",
-    left_all="Ya no le enviaremos más correos.",
-    left_note="Es posible que aún le llegue algún mensaje que ya está en camino.",
-    undo_button="Fue un error, quiero seguir suscrito",
-    undone_title="Su suscripción continúa",
-    undone_note="Todo está como antes. Puede cerrar esta página.",
-    unknown_title="Este enlace no funciona",
-    unknown_note="Puede que se haya cortado por el camino. Ábralo de nuevo desde el correo o responda al correo y le "
-    "ayudaremos.",
-    link_title="Este enlace no lleva a ninguna parte",
-    link_note="Puede que se haya cortado por el camino. Ábralo de nuevo desde el correo.",
-    later_title="Inténtelo de nuevo en un momento",
-    later_note="No hemos podido hacerlo ahora y no se ha cambiado nada.",
-    later_button="Intentarlo de nuevo",
-)
 
-GERMAN = Words(
-    leave_title="Abmelden",
-    leave_question="{topic} nicht mehr per E-Mail erhalten?",
-    leave_all_question="Keine E-Mails von {organisation} mehr erhalten?",
-    leave_these_question="Diese E-Mails nicht mehr erhalten?",
-    leave_note="Noch ist nichts geändert. Andere Themen, die Sie gewählt haben, bleiben bestehen.",
-    leave_button="Abmelden",
-    all_button="Keine E-Mails von {organisation} mehr",
-    left_title="Sie sind abgemeldet",
-    left_topic="Wir senden Ihnen {topic} nicht mehr.",
-    left_all="Wir senden Ihnen keine E-Mails mehr.",
-    left_note="Eine Nachricht, die schon unterwegs ist, kann noch ankommen.",
-    undo_button="Das war ein Versehen, ich bleibe angemeldet",
-    undone_title="Sie bleiben angemeldet",
-    undone_note="Alles ist wie vorher. Sie können diese Seite schließen.",
-    unknown_title="Dieser Link funktioniert nicht",
-    unknown_note="Vielleicht wurde er unterwegs abgeschnitten. Öffnen Sie ihn bitte noch einmal aus der E-Mail, oder "
-    "antworten Sie auf die E-Mail, wir helfen gern.",
-    link_title="Dieser Link führt nirgendwohin",
-    link_note="Vielleicht wurde er unterwegs abgeschnitten. Öffnen Sie ihn bitte noch einmal aus der E-Mail.",
-    later_title="Bitte versuchen Sie es gleich noch einmal",
-    later_note="Das ging gerade nicht, und es wurde nichts geändert.",
-    later_button="Noch einmal versuchen",
-)
+def catalogue(path: Path) -> Words:
+    """A gettext catalogue's words; what it lacks, or marks as doubtful (fuzzy), stays English."""
+    with path.open("rb") as file:
+        found = read_po(file)
+    said: dict[str, str] = {}
+    for name, english in asdict(ENGLISH).items():
+        message = found.get(english, context=name)
+        translated = message.string if message and not message.fuzzy else ""
+        said[name] = translated if isinstance(translated, str) and translated else english
+    return Words(**said)
 
-LANGUAGES = {"en": ENGLISH, "es": SPANISH, "de": GERMAN}
+
+LANGUAGES: Final = {"en": ENGLISH} | {
+    path.stem: catalogue(path) for path in sorted((Path(__file__).parent / "texts").glob("*.po"))
+}
+RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "he", "ur", "ps"})
+
+
+def direction(language: str) -> str:
+    """The value of HTML's `dir`."""
+    return "rtl" if language.split("-")[0] in RIGHT_TO_LEFT else "ltr"
 
 
 def choose(accept_language: str, *, otherwise: str) -> str:
