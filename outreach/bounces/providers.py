@@ -38,3 +38,19 @@ def provider(address: str, *, remote: str = "", text: str = "") -> str:
             if told and pattern.search(told):
                 return name
     return domain or "unknown"
+
+
+NAMES = {
+    "google": "Gmail and Google",
+    "microsoft": "Outlook and Microsoft",
+    "yahoo": "Yahoo and AOL",
+    "apple": "Apple iCloud",
+    "comcast": "Comcast",
+    "orange": "Orange",
+    "gmx": "GMX and Web.de",
+}
+
+
+def name(known: str) -> str:
+    """A provider as people call it."""
+    return NAMES.get(known, known)

@@ -99,7 +99,7 @@ def test_the_table_is_right_to_the_person(store: Store, now: dt.datetime) -> Non
 def test_complaints_above_the_limit_come_first(sqlite_store: Store, now: dt.datetime) -> None:
     send(sqlite_store, 1, now - dt.timedelta(days=2), ordinary(2000, 0), complaints=8)
     health = collect(sqlite_store, organisation="City of Example", now=now)
-    assert next_steps(health)[0].startswith("Stop sending to google until you know why: 0.40 %")
+    assert next_steps(health)[0].startswith("Stop sending to Gmail and Google until you know why: 0.40\u00a0%")
 
 
 def test_an_alarm_sounds_when_it_got_worse(sqlite_store: Store, now: dt.datetime) -> None:
@@ -165,4 +165,4 @@ def test_what_strangers_say_is_escaped(sqlite_store: Store, now: dt.datetime) ->
 
 def test_a_share_of_few_is_told_as_a_count() -> None:
     assert (Share(3, 25).text, Share(0, 0).text) == ("3 of 25", "–")
-    assert Share(3, 3000).text == "0.10 % (0.03 % to 0.29 %)"
+    assert Share(3, 3000).text == "0.10\u00a0% (0.03 to 0.29\u00a0%)"

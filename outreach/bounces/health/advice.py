@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from outreach.bounces.health.chance import percent
 from outreach.bounces.health.figures import SPAM_STOP, SPAM_WARNING, Health
+from outreach.bounces.providers import name
 from outreach.bounces.reasons import Group, Reason
 
 MOST = 3
@@ -77,14 +78,16 @@ def _complaints(health: Health) -> Iterator[Advice]:
         if rate.value >= SPAM_STOP:
             yield Advice(
                 100,
-                f"Stop sending to {each.name} until you know why: {percent(rate.value)} of the people there called our "
+                f"Stop sending to {name(each.name)} until you know why: {percent(rate.value)} of "
+                "the people there called our "
                 f"mail spam, and above {percent(SPAM_STOP)} their provider stops helping. "
                 f"Look at what was sent to whom.",
             )
         elif rate.value >= SPAM_WARNING and low > SPAM_WARNING / 4:
             yield Advice(
                 80,
-                f"Fewer mails, better aimed, to {each.name}: {percent(rate.value)} of the people there called our mail "
+                f"Fewer mails, better aimed, to {name(each.name)}: {percent(rate.value)} of the "
+                "people there called our mail "
                 f"spam; stay below {percent(SPAM_WARNING)}.",
             )
 
@@ -93,7 +96,8 @@ def _pauses(health: Health) -> Iterator[Advice]:
     for each in health.pauses:
         yield Advice(
             90,
-            f"{each.provider} refuses mail from {each.domain}, so it rests there until {each.until:%d %B, %H:%M} UTC: "
+            f"{name(each.provider)} refuses mail from {each.domain}, so it rests there until "
+            f"{each.until:%d %B, %H:%M} UTC: "
             f"“{each.reason[:160]}”. Run `outreach doctor`; nobody was suppressed for it.",
         )
 
@@ -114,7 +118,8 @@ def _alarms(health: Health) -> Iterator[Advice]:
             what = "mails came back from" if alarm.what == "refused" else "people complained at"
             yield Advice(
                 70,
-                f"Look into {each.name}: {percent(alarm.recent.value)} of {what} {each.name} in the last week, "
+                f"Look into {name(each.name)}: {percent(alarm.recent.value)} of {what} "
+                f"{name(each.name)} in the last week, "
                 f"{percent(alarm.before.value)} in the weeks before. That is hardly chance.",
             )
 

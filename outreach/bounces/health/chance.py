@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import exp, lgamma, sqrt
 
+_PERCENT = "\u00a0%"  # with a space that does not break the line
 Z_95 = 1.959964
 FEWEST = 30
 """Below this many mails a percentage pretends to know more than it does."""
@@ -40,7 +41,7 @@ class Share:
         if self.of < FEWEST:
             return f"{self.count:,} of {self.of:,}"
         low, high = self.interval
-        return f"{percent(self.value)} ({percent(low)} to {percent(high)})"
+        return f"{percent(self.value)} ({percent(low).removesuffix(_PERCENT)} to {percent(high)})"
 
     def as_json(self) -> dict[str, float | int]:
         low, high = self.interval
@@ -48,7 +49,7 @@ class Share:
 
 
 def percent(value: float) -> str:
-    return f"{value * 100:.2f} %" if value < 0.01 else f"{value * 100:.1f} %"
+    return f"{value * 100:.2f}{_PERCENT}" if value < 0.01 else f"{value * 100:.1f}{_PERCENT}"
 
 
 def chance_of_so_many(count: int, of: int, before: int, before_of: int) -> float:

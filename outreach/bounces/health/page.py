@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from hashlib import sha256
 from importlib.resources import files
 
@@ -12,16 +13,10 @@ from markupsafe import Markup
 from outreach.bounces.health.advice import WORDS, stranger
 from outreach.bounces.health.chance import percent
 from outreach.bounces.health.figures import DAYS, FALSE_ALARM, RECENT, SPAM_STOP, SPAM_WARNING, Health, Provider
+from outreach.bounces.providers import name
+from outreach.bounces.reasons import Group, Reason
 
-NAMES = {
-    "google": "Gmail and Google",
-    "microsoft": "Outlook and Microsoft",
-    "yahoo": "Yahoo and AOL",
-    "apple": "Apple iCloud",
-    "comcast": "Comcast",
-    "orange": "Orange",
-    "gmx": "GMX and Web.de",
-}
+_CODE = re.compile(r"`([^`]{1,80})`")
 
 
 def page(health: Health, advice: list[str]) -> str:
@@ -36,10 +31,10 @@ def page(health: Health, advice: list[str]) -> str:
     ).render(
         health=health,
         total=total,
-        advice=advice,
+        advice=[_CODE.split(each) for each in advice],
         style=Markup(style),  # noqa: S704 - our own file
         style_hash=base64.b64encode(sha256(style.encode()).digest()).decode(),
-        name=lambda each: NAMES.get(each, each),
+        name=name,
         words=WORDS,
         verdict=_verdict,
         headline=_headline(total),
@@ -89,11 +84,24 @@ def _verdict(each: Provider) -> tuple[str, str]:
         return "watch", "complaints"
     if each.handed_over >= 30 and each.acceptance.value < 0.95:
         return "watch", "many refused"
-    return "good", "well"
+    return "good", "all well"
 
 
-def _bars(total: Provider) -> list[tuple[str, int, float]]:
+def _bars(total: Provider) -> list[tuple[str, int, float, str]]:
     """The commonest reasons, with their share of the longest bar."""
     common = total.reasons.most_common(8)
     longest = common[0][1] if common else 1
-    return [(WORDS.get(reason, reason), count, 100 * count / longest) for reason, count in common]
+    return [(WORDS.get(reason, reason), count, 100 * count / longest, _whose(reason)) for reason, count in common]
+
+
+def _whose(reason: str) -> str:
+    """Who can mend it."""
+    try:
+        group = Reason(reason).group
+    except ValueError:
+        return ""
+    if group.personal:
+        return "about the person’s mailbox"
+    if group in (Group.POLICY, Group.CONTENT, Group.AUTHENTICATION, Group.RATE):
+        return "for us to mend"
+    return "will pass by itself"
