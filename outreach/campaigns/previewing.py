@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -22,24 +24,28 @@ from outreach.store.database import Store
 from outreach.tokens import load_keys
 
 
-def preview_campaign(
-    store: Store,
-    settings: Settings,
-    path: Path,
-    *,
-    address: str | None,
-    out: Path,
-    token_keys: Path,
-    now: dt.datetime,
-) -> list[Path]:
-    """Write .html, .txt and .eml for each person and language; returns the files. Nothing is sent or tracked."""
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One person's message in one language; `error` instead when theirs cannot be made."""
+
+    name: str
+    """street-sweeping.en.typical"""
+    subject: str = ""
+    html: str = ""
+    text: str = ""
+    mail: bytes = b""
+    error: str = ""
+
+
+def previews(
+    store: Store, settings: Settings, path: Path, *, address: str | None, token_keys: Path, now: dt.datetime
+) -> Iterator[Preview]:
+    """The message of each sample person (or of one subscriber) in each language. Nothing is sent or tracked."""
     with store.read() as connection:
         fields = load_catalogue(connection, segments={}).fields
         people = SAMPLES if address is None else {"subscriber": _attributes(connection, address)}
     definitions = load(path, default_language=settings.text("organisation.language"))
-    written: list[Path] = []
     shown = address or ADDRESS
-    out.mkdir(parents=True, exist_ok=True)
     for language, compiled in compile_all(definitions, settings, known_fields=fields).items():
         domain = sending_domain(settings, definitions[language])
         composer = Composer(
@@ -55,18 +61,37 @@ def preview_campaign(
         )
         for who, attributes in people.items():
             recipient = Recipient(0, shown, {"email": shown, **attributes})
-            stem = out / f"{definitions[language].name}.{language}.{who}"
+            name = f"{definitions[language].name}.{language}.{who}"
             try:
-                _subject, html, text = render_preview(compiled, recipient)
-                data = composer.compose(recipient, now=now).data
+                subject, html, text = render_preview(compiled, recipient)
+                mail = composer.compose(recipient, now=now).data
             except OutreachError as error:
-                stem.with_name(stem.name + ".error.txt").write_text(f"{error}\n", "utf-8")
-                written.append(stem.with_name(stem.name + ".error.txt"))
-                continue
-            for suffix, content in ((".html", html.encode()), (".txt", text.encode()), (".eml", data)):
-                file = stem.with_name(stem.name + suffix)
-                file.write_bytes(content)
-                written.append(file)
+                yield Preview(name, error=str(error))
+            else:
+                yield Preview(name, subject, html, text, mail)
+
+
+def preview_campaign(
+    store: Store,
+    settings: Settings,
+    path: Path,
+    *,
+    address: str | None,
+    out: Path,
+    token_keys: Path,
+    now: dt.datetime,
+) -> list[Path]:
+    """Write .html, .txt and .eml for each person and language; returns the files."""
+    out.mkdir(parents=True, exist_ok=True)
+    written: list[Path] = []
+    for preview in previews(store, settings, path, address=address, token_keys=token_keys, now=now):
+        files = {".html": preview.html.encode(), ".txt": preview.text.encode(), ".eml": preview.mail}
+        if preview.error:
+            files = {".error.txt": f"{preview.error}\n".encode()}
+        for suffix, content in files.items():
+            file = out / f"{preview.name}{suffix}"
+            file.write_bytes(content)
+            written.append(file)
     return written
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 
 import click
 
 from outreach.campaigns.previewing import preview_campaign
 from outreach.campaigns.samples import SAMPLES
+from outreach.cli.live_preview import serve_previews
+from outreach.cli.new_campaign import KINDS
+from outreach.cli.screenshots import screenshots
 from outreach.cli.workspace import open_workspace
+from outreach.rendering.layouts import layout_names
 
 
 @click.group()
@@ -21,9 +24,23 @@ def templates() -> None:
 @click.argument("campaign", type=click.Path(path_type=Path))
 @click.option("--as", "address", help="A subscriber's address; without it, sample people.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("preview"), show_default=True)
-def preview(campaign: Path, address: str | None, out: Path) -> None:
-    """Write CAMPAIGN as HTML, text and .eml into a folder, for sample people or one subscriber."""
+@click.option("--screenshot", is_flag=True, help="Also as pictures: phone and desktop, light, dark and without images.")
+@click.option("--serve", is_flag=True, help="Show it in a browser, anew whenever a file changes. Ctrl-C ends it.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8410, show_default=True, help="For --serve.")
+def preview(campaign: Path, address: str | None, out: Path, screenshot: bool, serve: bool, port: int) -> None:
+    """Write CAMPAIGN as HTML, text and .eml into a folder, for sample people or one subscriber.
+
+    The sample people are of the shapes that break mails: a long name, no name, right to left, emoji and apostrophes.
+    Nothing is sent, and links lead where they really go.
+
+    \b
+    outreach templates preview campaigns/welcome.md --serve
+    outreach templates preview campaigns/welcome.md --as ada@example.com --screenshot
+    """
     workspace = open_workspace()
+    if serve:
+        serve_previews(workspace, campaign, address=address, port=port)
+        return
     written = preview_campaign(
         workspace.store,
         workspace.settings,
@@ -31,9 +48,18 @@ def preview(campaign: Path, address: str | None, out: Path) -> None:
         address=address,
         out=out,
         token_keys=workspace.token_keys,
-        now=dt.datetime.now(dt.UTC),
+        now=workspace.now(),
     )
+    if screenshot:
+        written += screenshots([path for path in written if path.suffix == ".html"])
     for path in written:
         click.echo(path)
     if address is None:
         click.echo(f"{len(SAMPLES)} sample people; add --as ADDRESS for a real one", err=True)
+
+
+@templates.command("list")
+def list_templates() -> None:
+    """What `template:` in a campaign file can say: the six that come with Outreach, and your own."""
+    for name in layout_names(folders=[open_workspace().root / "templates"]):
+        click.echo(f"{name:14} {KINDS.get(name, 'of your own')}")
