@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
 
 from outreach.campaigns import later
@@ -21,8 +22,15 @@ from outreach.store.deliveries import State
 BATCH = 500
 
 
-def deliver(store: Store, settings: Settings, name: str, *, now: dt.datetime) -> list[Message]:
-    """Send a campaign to its end; returns the messages, each accepted."""
+def deliver(
+    store: Store,
+    settings: Settings,
+    name: str,
+    *,
+    now: dt.datetime,
+    handed: Callable[[list[Message]], None] | None = None,
+) -> list[Message]:
+    """Send a campaign to its end; returns the messages, each accepted. `handed` hears of each batch once it is."""
     with store.write() as connection:
         campaign = campaigns.find(connection, name)
         if campaigns.set_status(connection, campaign.id, Status.SENDING, only_from=(Status.APPROVED,), started_at=now):
@@ -34,14 +42,19 @@ def deliver(store: Store, settings: Settings, name: str, *, now: dt.datetime) ->
         with store.write() as connection:
             lease = dt.timedelta(minutes=15)
             batch = claims.take(connection, campaign.id, worker.id, limit=BATCH, now=now, lease=lease)
-            results = [_one(each, campaign, composers, sent, now=now) for each in batch]
+            messages: list[Message] = []
+            results = [_one(each, campaign, composers, messages, now=now) for each in batch]
             claims.write_down(connection, campaign.id, results, now=now)
             if not batch:
                 claims.forget(connection, worker.id)
                 campaigns.set_status(
                     connection, campaign.id, Status.FINISHED, only_from=(Status.SENDING,), finished_at=now
                 )
-                return sent
+                break
+        sent.extend(messages)
+        if handed is not None:
+            handed(messages)
+    return sent
 
 
 def _one(
