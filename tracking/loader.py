@@ -12,6 +12,7 @@ A file that is loaded and KEEP_HOURS old is deleted; a service never writes to o
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import logging
 import sqlite3
 import time
@@ -26,6 +27,7 @@ from outreach.events import Event, Kind
 from outreach.store import events as store_events
 from outreach.store.database import Store
 from outreach.store.events import Verdict
+from outreach.store.held import too_many
 from tracking import choices, rules
 from tracking.neighbours import NEAR_MS, Neighbours
 from tracking.spool import SUFFIX
@@ -160,7 +162,11 @@ class Loader:
         with self._store.write() as connection:
             position = store_events.feedback_position(connection, file=file)
             new = [event for event in events if event.sequence > position]
-            count = sum(store_events.bind(connection, event, hold=event.sequence in held) for event in new)
+            now = dt.datetime.fromtimestamp(self._now(), dt.UTC)
+            count = 0
+            for event in new:
+                hold = event.sequence in held or too_many(connection, event, now=now)
+                count += store_events.bind(connection, event, hold=hold)
             if new:
                 store_events.move_feedback_position(connection, file=file, sequence=new[-1].sequence)
         return count

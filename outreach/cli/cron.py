@@ -18,7 +18,7 @@ from outreach.scheduling.locks import alone
 from outreach.sending.recovery import recover
 from outreach.store import campaigns, engagement
 from outreach.store.campaigns import Campaign, Status
-from outreach.store.held import accept_overdue
+from outreach.store.held import accept_overdue, held_suppressions
 from tracking.judging import judge_due
 from tracking.loader import Loader
 
@@ -86,9 +86,12 @@ def _events(workspace: Workspace) -> str | None:
         judge_due(workspace.store, now=workspace.now())
         with workspace.store.write() as connection:
             accept_overdue(connection, now=workspace.now())
+            waiting = held_suppressions(connection)
         engagement.fold(workspace.store, zone=workspace.settings.zone, judged_only=True)
     except OutreachError as error:
         return f"events: {error}"
+    if waiting:
+        return f"events: {waiting} complaints and bounces are held, too many for an hour; see `outreach events held`"
     return None
 
 

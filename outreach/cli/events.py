@@ -115,14 +115,31 @@ def summarise(as_json: bool) -> None:
 @events.command("held")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def show_held(as_json: bool) -> None:
-    """List unsubscribes that came amid a scanner's burst of clicks. They take effect after three days by themselves."""
+    """List events that wait for review.
+
+    Unsubscribes amid a scanner's burst of clicks take effect after three days by themselves; complaints and bounces
+    of more than 2 % of the list within an hour wait until you accept or dismiss them.
+    """
     with open_workspace().store.read() as connection:
         waiting = store_held.held(connection)
     if as_json:
-        print_json([{"id": one.id, "at": one.at, "address": one.address, "campaign": one.campaign} for one in waiting])
+        print_json(
+            [
+                {
+                    "id": one.id,
+                    "at": one.at,
+                    "kind": one.kind.name.lower(),
+                    "address": one.address,
+                    "campaign": one.campaign,
+                }
+                for one in waiting
+            ]
+        )
         return
     for one in waiting:
-        click.echo(f"{one.id:>8}  {one.at:%Y-%m-%d %H:%M}  {one.campaign:<24} {one.address}")
+        click.echo(
+            f"{one.id:>8}  {one.at:%Y-%m-%d %H:%M}  {one.kind.name.lower():<12} {one.campaign:<24} {one.address}"
+        )
     if waiting:
         click.echo("accept them (`outreach events accept ID`) or dismiss them (`outreach events dismiss ID`)")
 
@@ -130,14 +147,14 @@ def show_held(as_json: bool) -> None:
 @events.command()
 @click.argument("ids", nargs=-1, type=int, required=True)
 def accept(ids: tuple[int, ...]) -> None:
-    """Let held unsubscribes take effect now."""
+    """Let held events take effect now."""
     _settle(ids, accept=True)
 
 
 @events.command()
 @click.argument("ids", nargs=-1, type=int, required=True)
 def dismiss(ids: tuple[int, ...]) -> None:
-    """Take held unsubscribes for a scanner's: these people stay subscribed."""
+    """Let held events have no effect: these people stay as they are."""
     _settle(ids, accept=False)
 
 

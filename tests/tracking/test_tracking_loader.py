@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 
 from outreach.errors import TryAgain
-from outreach.events import Flag, Kind
-from outreach.store import tables
+from outreach.events import Event, Flag, Kind
+from outreach.store import events as store_events
+from outreach.store import held, tables
 from outreach.store.database import Store
 from outreach.store.events import Verdict
 from outreach.store.suppressions import Reason
@@ -311,3 +312,30 @@ def test_an_old_spool_that_was_never_loaded_is_loaded_before_it_goes(sqlite_city
     loaded = Loader(sqlite_city, tmp_path, now=lambda: later).run_once()
     assert (loaded.binding, loaded.deleted) == (1, 1)
     assert subscribed(sqlite_city, ADA)[PARKING] == 2
+
+
+def test_complaints_of_more_than_two_percent_of_the_list_an_hour_wait_for_a_person(
+    sqlite_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "MOST_PEOPLE", 3)
+    at = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+    with sqlite_store.write() as connection:
+        people = [
+            {"id": n, "address": f"resident{n}@example.com", "attributes": {}, "created_at": at} for n in range(1, 201)
+        ]
+        connection.execute(insert(tables.subscriber), people)
+    now = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
+    with sqlite_store.write() as connection:
+        for person in range(1, 8):
+            event = Event("s", person, Kind.COMPLAINT, round(now.timestamp() * 1000), 1, person)
+            store_events.bind(connection, event, hold=held.too_many(connection, event, now=now))
+        waiting = held.held(connection)
+        assert [(one.kind, one.address) for one in waiting] == [
+            (Kind.COMPLAINT, f"resident{person}@example.com") for person in (5, 6, 7)
+        ]
+        assert connection.execute(select(func.count()).select_from(tables.suppression)).scalar_one() == 4
+        assert held.held_suppressions(connection) == 3
+        assert held.accept_overdue(connection, now=now + dt.timedelta(days=30)) == 0
+        assert held.settle_held(connection, waiting[0].id, accept=True)
+        later = Event("s", 9, Kind.COMPLAINT, 0, 1, 9)
+        assert not held.too_many(connection, later, now=now + dt.timedelta(hours=2))
