@@ -189,6 +189,12 @@ class Builder(Transformer[Token, Any]):
     def when(self, parts: list[Any]) -> Node:
         return _unless(parts, When(parts[0], parts[-1]))
 
+    def on_that_day(self, parts: list[Any]) -> Node:
+        day: Token = parts[-1]
+        return _unless(
+            parts, When(parts[0], Window("on", (Value("date", day.lower(), _span([day])),), at=_span([day])))
+        )
+
     # --- windows, counts, scopes
 
     def within(self, parts: list[Token]) -> Window:
@@ -303,7 +309,8 @@ def _ago(number: Token, unit: Token) -> str:
 
 def _number(token: Token) -> int:
     if token.type == "NUMBER_WORD":
-        return NUMBER_WORDS.index(token.lower()) + 1
+        word = token.lower()
+        return 1 if word in ("a", "an") else NUMBER_WORDS.index(word) + 1
     if len(token) > 6 or int(token) > MAX_AMOUNT:
         _refuse(f"numbers up to {MAX_AMOUNT:,} are allowed here", token)
     return int(token)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable
+from functools import cache
 
 from babel import Locale
 
@@ -122,16 +123,24 @@ def _text(field: Field, value: Value) -> str:
     return text
 
 
+def language_code(text: str) -> str | None:
+    """The code of a language, by the code itself or by its name in English."""
+    if code := _languages().get(text.casefold()):
+        return code
+    return text if _LANGUAGE_TAG.fullmatch(text) else None
+
+
 def _language(text: str, value: Value) -> str:
-    """A language's code, from the code itself or its name in English."""
-    names = {str(name): str(code) for code, name in Locale("en").languages.items() if _LANGUAGE_TAG.fullmatch(code)}
-    for name, code in names.items():
-        if name.casefold() == text.casefold():
-            return code
-    if _LANGUAGE_TAG.fullmatch(text):
-        return text
-    suggestion = closest(text, names)
+    if code := language_code(text):
+        return code
+    suggestion = closest(text, (str(name) for name in Locale("en").languages.values()))
     raise _wrong(f'no language is called "{text}"{meant(suggestion) or "; write its code, like es"}', value)
+
+
+@cache
+def _languages() -> dict[str, str]:
+    known = Locale("en").languages.items()
+    return {str(name).casefold(): str(code) for code, name in known if _LANGUAGE_TAG.fullmatch(code)}
 
 
 def _number(field: Field, value: Value) -> float:
@@ -162,6 +171,9 @@ def _day(field: Field, value: Value, *, today: dt.date) -> dt.date:
             return dt.date.fromisoformat(value.text)
     except ValueError:
         pass
+    if re.fullmatch(r"(?:19|20)\d\d", value.text):
+        year = f"between {value.text}-01-01 and {value.text}-12-31"
+        raise _wrong(f"for a whole year, write {field.name} {year}", value)
     raise _wrong(f'{field.name} holds a date, and "{value.text}" is not one; write it like 2026-03-31', value)
 
 

@@ -30,7 +30,7 @@ KEYWORDS = {
     "EVERYONE": (3, _words("everyone", "everybody", "anyone", "anybody", "all(?: (?:subscribers|residents|people))?")),
     "KIND": (3, _words("topics?", "departments?", "segments?")),
     "IN_KIND": (5, _words("(?:are |is )?in (?:the )?(?:segment|department|topic)s?")),
-    "SUBSCRIBED": (3, _words("(?:are |is )?subscribed to")),
+    "SUBSCRIBED": (3, _words("(?:are |is )?subscribed to", "subscribes? to")),
     "SUPPRESSED": (3, _words("(?:are |is )?suppressed", "on (?:the )?suppression list")),
     "HAS": (3, _words("has", "have", "had", "did", "do", "does", "was", "were")),
     "HAS_NOT": (4, _words("(?:has|have|had|did|do|does|was|were)n['’]?t")),
@@ -65,7 +65,7 @@ KEYWORDS = {
             for pattern in (
                 r"within(?: the)?(?: (?:last|past|previous))?(?![\w-])",
                 rf"(?:in|during|over|for) the (?:last|past|previous)(?= (?:{_NUMBER}|{_PERIOD}))",
-                rf"(?:in |during |over |for )?(?:last|past|previous)(?= {_NUMBER})",
+                rf"(?:in |during |over |for )?(?:the )?(?:last|past|previous)(?= {_NUMBER})",
                 rf"(?:in|for)(?= (?:\d+|{'|'.join(NUMBER_WORDS)}) {_PERIOD})",
             )
         )
@@ -87,7 +87,7 @@ KEYWORDS = {
     ),
     "NOTHING": (6, _words(rf"no (?:{_MAILS})", "nothing", "none")),
     "EXCEPT": (3, _words("except(?: for)?(?: those)?")),
-    "NUMBER_WORD": (3, _words(*NUMBER_WORDS)),
+    "NUMBER_WORD": (3, _words(*NUMBER_WORDS, "an?")),
     "FROM": (3, _words("(?:from|by)(?: the)?")),
     "ABOUT": (3, _words("about")),
     "YESNO": (3, _words("yes", "no", "true", "false")),
@@ -116,7 +116,7 @@ _not: NOT
     | HAS? VERB ANYTHING? part*                             -> did
     | (HAS NOT | HAS_NOT) VERB ANYTHING? part*              -> did_not
     | HAS? VERB NOTHING part*                               -> did_not
-    | HAS? IGNORED int? MAILS scope?                        -> ignored
+    | HAS? IGNORED (int MAILS? | MAILS) scope?              -> ignored
     | field                                                 -> flag
     | field IS value                                        -> equal
     | field (IS NOT | IS_NOT) value                         -> unequal
@@ -127,6 +127,7 @@ _not: NOT
     | field IS? NOT? BETWEEN value AND value                -> between
     | field (IS? NOT? | DOES_NOT) LIKE value                -> like
     | field IS? NOT? window                                 -> when
+    | field NOT? DAY_WORD                                   -> on_that_day
 
 ?part: count | scope | window | days
 count: (AMOUNT | COMPARE) int (TIMES | MAILS)? | int OR_MORE? (TIMES | MAILS) | AMOUNT? ONCE

@@ -16,6 +16,12 @@ _DAY = re.compile(r"\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{4}/\d{1,2}/\d{1,2}")
 _MONTHS = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _MONTH = re.compile(rf"\d{{1,2}}(?:st|nd|rd|th|\.)?\s+{_MONTHS}|{_MONTHS}\.?\s+\d{{1,4}}", re.IGNORECASE)
 _QUOTES = "\"'“”„‘’‚«»"
+_QUOTED = re.compile(r'"(?:[^"\\\n]|\\.)*"|[“”„«»][^“”„«»\n]*[“”«»]|[‘’‚][^‘’\n]*[‘’]')
+_INSTEAD = {
+    "unsubscribed": "who left a topic is no longer subscribed: write topic is not …",
+    "bounced": "addresses that bounce for good are suppressed: write suppressed",
+    "complained": "who complained is suppressed: write suppressed",
+}
 _PEOPLE = re.compile(
     r"(?:people|subscribers|residents|persons|those|everyone|everybody|all)\s+(?:who|whose|with|that|in)\b",
     re.IGNORECASE,
@@ -80,8 +86,10 @@ def _habit(text: str, start: int, accepted: frozenset[str], _words: Sequence[str
         for found in dated.finditer(text, line_start):
             if found.start() <= start < found.end() + 1:
                 return "dates are written year-month-day, like 2026-03-31", found.start(), found.end()
-    if here[:1] and here[0] in _QUOTES:
+    if here[:1] and here[0] in _QUOTES and not _QUOTED.match(here):
         return "this quote is never closed", start, start + 1
+    if unnamed := _unnamed(text, start, accepted, _words):
+        return unnamed
     if re.match(r"hours?\b|minutes?\b", here, re.IGNORECASE):
         return "the smallest unit is a day; write days, weeks, months or years", start, start + len(_here(text, start))
     if {"UNIT", "AGO"} & accepted and (year := re.search(r"(?:before|after|since|on)\s+(\d{4})\s*$", text[:start])):
@@ -101,6 +109,25 @@ def _habit(text: str, start: int, accepted: frozenset[str], _words: Sequence[str
         return f'"{before[1]}" is a word of the language; if a field is called so, write it in quotes', *before.span(1)
     if "AND" in accepted and _WORD.match(word) and word.lower() not in ("is", "in", "or", "the"):
         return f'"{word}" cannot stand here; and or or may be missing before it', start, start + len(word)
+    return None
+
+
+def _unnamed(text: str, start: int, accepted: frozenset[str], words: Sequence[str]) -> _Found:
+    """A name without the word that says what it is, or a value without `is`."""
+    quoted = _QUOTED.match(text[start:])
+    here = quoted[0] if quoted else _here(text, start)
+    end = start + len(here)
+    verb = re.search(r"\b(opened|clicked|received)\s*$", text[:start], re.IGNORECASE)
+    if verb and (quoted or here.casefold() in {word.casefold() for word in words}):
+        name = f'"{here.strip(_QUOTES)}"'
+        return f"say what {name} is: {verb[1].lower()} campaign …, about topic … or from department …", start, end
+    before = re.search(r"([^\W\d][\w'’-]*)\s*$", text[:start])
+    if before and before[1].lower() in ("during", "in"):
+        return None
+    if before and "IS" in accepted and "VERB" not in accepted and (quoted or here[:1].isdigit()):
+        return f"a word is missing: write {before[1]} is {here}", start, end
+    if here.lower() == "in" and "IN_KIND" in accepted:
+        return "write in segment …, or the field before it, as in district in (3, 4)", start, end
     return None
 
 
@@ -208,7 +235,10 @@ def stray(name: str) -> str:
     """What to say about unknown words that stand where a condition could begin."""
     if _PEOPLE.match(name):
         return "leave out who it is about and begin with the condition, as in opened within 90 days"
-    return ""
+    first, _, rest = name.casefold().partition(" ")
+    if first in ("no", "without") and rest:
+        return f"for nothing known, write {rest.replace(' ', '_')} is unknown"
+    return _INSTEAD.get(name.casefold(), "")
 
 
 def needs_quotes(error: RuleError, text: str, words: Iterable[str]) -> RuleError:

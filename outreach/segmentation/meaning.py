@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NoReturn
 
 from outreach.events import Kind
@@ -128,6 +129,7 @@ class Meaning:
             case And(parts=parts):
                 return AllOf(self._parts(node, parts))
             case Or(parts=parts):
+                self._check_second_values(parts)
                 return AnyOf(self._parts(node, parts))
             case Not(part=part):
                 return Opposite(self.of(part))
@@ -160,6 +162,18 @@ class Meaning:
             return tuple(self.of(part) for part in parts)
         finally:
             self.nesting -= 1
+
+    def _check_second_values(self, parts: tuple[Node, ...]) -> None:
+        """`language is Spanish or Vietnamese`: what stands alone behind an or is a value, if it is no field."""
+        for before, after in pairwise(parts):
+            one = before.part if isinstance(before, Not) else before
+            if isinstance(one, Compare) and isinstance(after, Compare) and comparing.alone(after):
+                try:
+                    self.catalogue.field_named(after.field)
+                except RuleError:
+                    said = "not in" if isinstance(before, Not) else "in"
+                    values = f"({one.value.text}, {after.field.text})"
+                    _refuse(f"to allow several values, write {one.field.text} {said} {values}", after.field)
 
     def _compared(self, node: Compare | OneOf | Between | Like | When) -> Question:
         one = self._field(node)

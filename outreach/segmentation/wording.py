@@ -11,6 +11,7 @@ from babel.dates import format_date
 from babel.numbers import format_decimal
 
 from outreach.segmentation import rules
+from outreach.segmentation.comparing import language_code
 from outreach.segmentation.days import first_and_end, the_day
 from outreach.segmentation.fields import Catalogue, Field, Type
 from outreach.segmentation.phrases import LANGUAGES
@@ -94,8 +95,10 @@ class Wording:
             return self.say("yes" if value.text.lower() in ("yes", "true", "1", "y") else "no")
         if one.type is Type.NUMBER:
             return str(format_decimal(value.text, locale=self._locale()))
-        if one.column == "locale" and (spoken := self._locale().languages.get(value.text.lower())):
-            return f"{spoken} ({value.text.lower()})"
+        if one.column == "locale":
+            code = language_code(value.text) or value.text.lower()
+            if spoken := self._locale().languages.get(code):
+                return f"{spoken} ({code})"
         return value.text if value.kind == "number" else self.quoted(value.text)
 
     def window(self, window: Window) -> str:
