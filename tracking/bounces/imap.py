@@ -15,13 +15,14 @@ from imapclient.exceptions import IMAPClientError
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from outreach.bounces.mime import MAX_BYTES
 from outreach.errors import ConfigurationError, TryAgain
 from outreach.store.database import Store
 from outreach.store.tables import mailbox_position
 from tracking.bounces.taking import Desk
 
 BATCH = 50
+MAX_FETCHED = 2 * 1024 * 1024
+"""Bytes of one mail: a report stands at its beginning, however much it returns."""
 TIMEOUT = 60
 
 
@@ -92,14 +93,13 @@ def _collect(client: IMAPClient, box: Mailbox, desk: Desk, *, delete: bool, limi
     done = 0
     for begin in range(0, len(waiting[:limit]), BATCH):
         batch = waiting[:limit][begin : begin + BATCH]
-        # A partial fetch: nobody makes us hold more than MAX_BYTES of one mail.
-        section = f"BODY.PEEK[]<0.{MAX_BYTES + 1}>"
-        for uid, item in sorted(client.fetch(batch, [section]).items()):
-            raw = next((value for key, value in item.items() if key.startswith(b"BODY[]")), None)
-            if raw is not None:
-                desk.take(bytes(raw))
-                done += 1
-            after = max(after, uid)
+        # A partial fetch: nobody makes us hold more than MAX_FETCHED of one mail.
+        section = f"BODY.PEEK[]<0.{MAX_FETCHED}>"
+        found = sorted(client.fetch(batch, [section]).items())
+        raws = [value for _, item in found for key, value in item.items() if key.startswith(b"BODY[]") and value]
+        desk.take_all([bytes(raw) for raw in raws])
+        done += len(raws)
+        after = max(after, *batch)
         _move(desk.store, box.shown, validity, after)
         if delete:
             client.delete_messages(batch)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Protocol
+
+from sqlalchemy import Connection
 
 from outreach.bounces.mime import Part, parse
 from outreach.bounces.policy import Limits
@@ -59,37 +61,42 @@ class Desk:
 
     def take(self, raw: bytes, *, envelope: tuple[str, ...] = ()) -> Taken:
         """Take one mail; its effect is committed when this returns."""
-        reading = self.reader.read(raw)
-        identity = _identity(raw, reading)
-        taken = self._leaving(raw, reading, identity, envelope) or self._report(raw, reading)
-        if taken is None:
-            with self.store.write() as connection:
-                taken = record(
-                    connection,
-                    reading,
-                    envelope=envelope,
-                    keys=self.keys,
-                    limits=self.limits,
-                    domain=self.domain,
-                    identity=identity,
-                    now=self.clock(),
-                )
-        if taken.fate is Fate.KEPT:
-            self._keep(raw, reading, taken)
-        self.tally[taken.fate.value] += 1
-        if taken.effect is not None:
-            self.tally[f"effect {taken.effect.value}"] += taken.fate is Fate.RECORDED
-        return taken
+        return self.take_all([raw], envelope=envelope)[0]
 
-    def _leaving(self, raw: bytes, reading: Reading, identity: str, envelope: tuple[str, ...]) -> Taken | None:
-        """A mail to the unsubscribe mailbox that carries the token of our unsubscribe link."""
-        if reading.kind is not Kind.OTHER:
-            return None
-        subject = asks_to_leave((reading.subject, *envelope, *reading.addressed_to), self.keys)
-        if subject is None:
-            return None
+    def take_all(self, mails: Sequence[bytes], *, envelope: tuple[str, ...] = ()) -> list[Taken]:
+        """Take some mails; the effects of all of them are committed together when this returns."""
+        readings = [self.reader.read(raw) for raw in mails]
+        taken = [self._report(raw, reading) for raw, reading in zip(mails, readings, strict=True)]
         with self.store.write() as connection:
-            return record_leaving(connection, subject, identity=identity, now=self.clock())
+            found = [
+                done or self._record(connection, raw, reading, envelope)
+                for raw, reading, done in zip(mails, readings, taken, strict=True)
+            ]
+        for raw, reading, one in zip(mails, readings, found, strict=True):
+            if one.fate is Fate.KEPT:
+                self._keep(raw, reading, one)
+            self.tally[one.fate.value] += 1
+            if one.effect is not None and one.fate is Fate.RECORDED:
+                self.tally[f"effect {one.effect.value}"] += 1
+        return found
+
+    def _record(self, connection: Connection, raw: bytes, reading: Reading, envelope: tuple[str, ...]) -> Taken:
+        identity, now = _identity(raw, reading), self.clock()
+        if reading.kind is Kind.OTHER:
+            # A mail to the unsubscribe mailbox carries the token of our unsubscribe link.
+            subject = asks_to_leave((reading.subject, *envelope, *reading.addressed_to), self.keys)
+            if subject is not None:
+                return record_leaving(connection, subject, identity=identity, now=now)
+        return record(
+            connection,
+            reading,
+            envelope=envelope,
+            keys=self.keys,
+            limits=self.limits,
+            domain=self.domain,
+            identity=identity,
+            now=now,
+        )
 
     def _report(self, raw: bytes, reading: Reading) -> Taken | None:
         """A DMARC or TLS report, which receivers send to the same domain."""
