@@ -1,7 +1,7 @@
 """Five providers with their own rate, connections and tempers behind one relay: how near to a clairvoyant scheduler?
 
 A clairvoyant knows every quota and never asks too much: the slowest provider's people divided by its rate. We know the
-table (97 % of each quota, as an operator would write it) and share each provider's bucket between two processes.
+table (99 % of each quota, as an operator would write it) and share each provider's bucket between two processes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from outreach.practice.answers import Answer, Envelope, Receiver, reply
 from outreach.practice.smtpd import SmtpServer
 from outreach.sending import supervisor
 
-CARE = 0.97
+CARE = 0.99
 
 
 @dataclass(frozen=True, slots=True)

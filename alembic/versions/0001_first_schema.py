@@ -546,7 +546,7 @@ def upgrade_main() -> None:
         sa.Column("file", sa.String(length=200), nullable=False),
         sa.Column("topic_id", sa.Integer(), nullable=True),
         sa.Column("department_id", sa.Integer(), nullable=True),
-        sa.Column("message_class", sa.String(length=12), server_default="regular", nullable=False),
+        sa.Column("message_class", sa.String(length=16), server_default="regular", nullable=False),
         sa.Column("status", sa.String(length=12), nullable=False),
         sa.Column("rule", sa.Text(), nullable=False),
         sa.Column("plan", Document, nullable=False),

@@ -20,7 +20,7 @@ from outreach.segmentation.catalogue import load_catalogue
 from outreach.sending.recovery import recover
 from outreach.sending.supervisor import crew_size
 from outreach.sending.supervisor import send as hand_over
-from outreach.sending.workers import Orders, Progress
+from outreach.sending.workers import Orders, Progress, run
 from outreach.settings import Settings
 from outreach.store import campaigns, claims, deliveries, digests
 from outreach.store.campaigns import Campaign, Status
@@ -83,13 +83,16 @@ def send(
 ) -> Sent:
     """Send what is due now, after settling what a crashed run left; see `check` first.
 
-    `workers`: how many processes; None is as many as pay.
+    `workers`: how many processes; None is as many as pay, 0 sends in this one.
     """
     recovered = recover(store, now=_now())
     if campaign.status is not Status.FINISHED:
         _start(store, settings, campaign)
         if not _too_late(store, campaign):
-            hand_over(orders, count=workers or crew_size(campaign.frozen), progress=progress)
+            if workers == 0:
+                run(orders, progress=progress)
+            else:
+                hand_over(orders, count=workers or crew_size(campaign.frozen), progress=progress)
         _finish(store, campaign.id)
     return standing(store, campaign.id, recovered=recovered)
 

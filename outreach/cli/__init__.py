@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "fields": "fields",
     "templates": "templates",
     "campaigns": "campaigns",
+    "notify": "notify",
     "report": "report",
     "bounces": "bounces",
     "doctor": "doctor",

@@ -13,7 +13,7 @@ from outreach.store.deliveries import State
 
 ACTIVE = 1
 CONFIRMED = 1
-MANDATORY = frozenset({"statutory", "emergency"})
+MANDATORY = frozenset({"statutory", "emergency", "transactional"})
 """Message classes that go to people without a subscription: the law or their safety asks for it."""
 
 

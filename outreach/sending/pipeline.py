@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import TypeVar
 
 from outreach.bounces.classify import Fault, fault
@@ -74,6 +75,7 @@ class Pipeline:
         self._retry = retry
         self._breaker = breaker
         self._throttle = throttle
+        self._words: Mapping[str, str] = campaign.plan.get("values") or {}
         self._quiet = quiet if campaign.message_class == "regular" else None
         self._clock = clock
         self._ready: deque[Ready] = deque()
@@ -237,12 +239,15 @@ class Pipeline:
         for group in _groups(batch):
             composer = self._composers[group[0].language]
             with self._ledger.composing(group):
-                messages = composer.compose_many([_recipient(claimed) for claimed in group], now=self._clock())
+                messages = composer.compose_many([self._recipient(claimed) for claimed in group], now=self._clock())
             for claimed, message in zip(group, messages, strict=True):
                 if isinstance(message, ComposeError):
                     self._ledger.settle(claimed, State.QUARANTINED, str(message))
                 else:
                     self._ready.append(Ready(claimed, message))
+
+    def _recipient(self, claimed: Claimed) -> Recipient:
+        return recipient(claimed, self._words)
 
     def _write_down(self, claimed: Claimed, outcome: Outcome) -> None:
         """What an outcome means for the delivery. Only a fault of the address touches the person."""
@@ -314,9 +319,11 @@ def _groups(batch: list[Claimed]) -> list[list[Claimed]]:
     return list(groups.values())
 
 
-def _recipient(claimed: Claimed) -> Recipient:
+def recipient(claimed: Claimed, words: Mapping[str, str] = MappingProxyType({})) -> Recipient:
+    """What the composer asks about a person; `words` are this campaign's own and win."""
     attributes = {
         **claimed.attributes,
+        **words,
         "email": claimed.address,
         "language": claimed.locale,
         "joined": claimed.joined_at,

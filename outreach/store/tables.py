@@ -162,7 +162,7 @@ campaign = Table(
     Column("file", String(200), nullable=False),
     Column("topic_id", Integer, ForeignKey("topic.id")),
     Column("department_id", Integer, ForeignKey("department.id")),
-    Column("message_class", String(12), nullable=False, server_default="regular"),
+    Column("message_class", String(16), nullable=False, server_default="regular"),
     Column("status", String(12), nullable=False),  # campaigns.Status
     Column("rule", Text, nullable=False),
     Column("plan", Document, nullable=False),  # everything approved, as shown; its hash is next
