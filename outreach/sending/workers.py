@@ -27,6 +27,7 @@ from outreach.sending.retry import RetryPolicy
 from outreach.sending.shaping import load as load_shaping
 from outreach.sending.throttle import Throttle
 from outreach.sending.transports import Transport
+from outreach.sending.transports.directory import SCHEME, DirectoryTransport
 from outreach.sending.transports.failover import Failover
 from outreach.sending.transports.lane import COMMAND_TIMEOUT, DOT_TIMEOUT
 from outreach.sending.transports.smtp import Relay, SmtpTransport
@@ -99,7 +100,12 @@ def run(orders: Orders, *, progress: Progress | None = None) -> Counter[State]:
 
 
 def transport_for(orders: Orders) -> Transport:
-    """The relay; with several addresses in `relay.url` the first that can be reached, tried in their order."""
+    """The relay; with several addresses in `relay.url` the first that can be reached, tried in their order.
+
+    `directory:PATH` writes files instead.
+    """
+    if orders.relay_url.startswith(SCHEME):
+        return DirectoryTransport((orders.workspace or Path()) / orders.relay_url.removeprefix(SCHEME))
     relays = [
         SmtpTransport(
             Relay.parse(url, require_tls=orders.require_tls),
