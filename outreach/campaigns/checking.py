@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
@@ -23,7 +24,8 @@ from outreach.campaigns.plan import sending_domain
 from outreach.campaigns.samples import typical
 from outreach.campaigns.schedule import ScheduleError, parse
 from outreach.errors import OutreachError
-from outreach.preflight import gate
+from outreach.preflight import gate, records
+from outreach.preflight.dns import Resolver
 from outreach.preflight.draft import City, Draft, Failure, Reach, Schedule
 from outreach.preflight.findings import Finding, Severity, ordered
 from outreach.rendering.compose import Composer
@@ -64,8 +66,19 @@ class Checked:
         return any(finding.blocks for finding in self.findings)
 
 
-def check(store: Store, settings: Settings, path: Path, *, segments: Mapping[str, str], now: dt.datetime) -> Checked:
-    """Everything that is wrong with a campaign file. CampaignError only when there is no such file to look at."""
+def check(
+    store: Store,
+    settings: Settings,
+    path: Path,
+    *,
+    segments: Mapping[str, str],
+    now: dt.datetime,
+    resolver: Resolver | None = None,
+) -> Checked:
+    """Everything that is wrong with a campaign file. CampaignError only when there is no such file to look at.
+
+    Without a `resolver` nothing is asked about the sending domain.
+    """
     found: list[Finding] = []
     errors: list[OutreachError] = []
 
@@ -90,6 +103,16 @@ def check(store: Store, settings: Settings, path: Path, *, segments: Mapping[str
     found += gate.inspect(
         drafts, city(settings, main), reach=reach, schedule=_schedule(main, settings, now), mails=mails
     )
+    if resolver is not None:
+        found += records.check(
+            resolver,
+            sending=sending_domain(settings, main),
+            sender=main.sender.address.rpartition("@")[2].lower(),
+            selector=settings.text("mail.dkim_selector"),
+            key_file=settings.path("mail.dkim_key"),
+            relay=urlsplit(settings.text("relay.url")).hostname or "",
+            now=now,
+        )
     people = reach.people if reach else None
     return Checked(path, tuple(ordered(found)), tuple(definitions), people, next(iter(errors), None))
 

@@ -11,19 +11,23 @@ from outreach.campaigns.checking import Checked
 from outreach.campaigns.checking import check as check_file
 from outreach.cli.workspace import Workspace, open_workspace, print_json
 from outreach.errors import Blocked
+from outreach.preflight.dns import Resolver, SystemResolver
 from outreach.preflight.findings import Finding, Severity
 
+DNS_SECONDS = 2.0
 _MARK = {Severity.BLOCK: ("✗", "red"), Severity.WARN: ("!", "yellow"), Severity.NOTE: ("·", "cyan")}
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
-def check(file: Path, as_json: bool) -> None:
+@click.option("--offline", is_flag=True, help="Do not ask the DNS about the sending domain.")
+def check(file: Path, as_json: bool, offline: bool) -> None:
     """Say everything that is wrong with FILE, before anybody gets it. Nothing is planned or sent.
 
     Every language is compiled and every person's message rendered. Looked at are links, fields, size, accessibility,
-    plain language, subject and sender, the footer, consent, the audience against last time, and the schedule.
+    plain language, subject and sender, the footer, consent, the audience against last time, the schedule, and the
+    sending domain's DNS.
 
     \b
     ✗ blocks: the campaign cannot be planned until it is mended (exit code 6)
@@ -31,7 +35,7 @@ def check(file: Path, as_json: bool) -> None:
     · notes:  worth knowing
     """
     workspace = open_workspace()
-    checked = look(workspace, file)
+    checked = look(workspace, file, resolver=None if offline else SystemResolver(seconds=DNS_SECONDS))
     if as_json:
         print_json(document(checked))
     else:
@@ -39,8 +43,15 @@ def check(file: Path, as_json: bool) -> None:
     refuse(checked)
 
 
-def look(workspace: Workspace, file: Path) -> Checked:
-    return check_file(workspace.store, workspace.settings, file, segments=workspace.segments(), now=workspace.now())
+def look(workspace: Workspace, file: Path, *, resolver: Resolver | None = None) -> Checked:
+    return check_file(
+        workspace.store,
+        workspace.settings,
+        file,
+        segments=workspace.segments(),
+        now=workspace.now(),
+        resolver=resolver,
+    )
 
 
 def document(checked: Checked) -> dict[str, object]:
