@@ -35,6 +35,7 @@ DEFAULTS: dict[str, str | int] = {
     "relay.throttle": "adaptive",
     "tracking.url": "http://127.0.0.1:8400",
     "tracking.default": "individual",
+    "tracking.archive": "no",
     "mail.domain": "",
     "mail.unsubscribe_mailbox": "",
     "mail.dkim_selector": "outreach",
@@ -75,6 +76,7 @@ CHOICES = {
     "relay.throttle": ("adaptive", "shaped"),
     "bounces.imap_after": ("delete", "keep"),
     "tracking.default": ("none", "aggregate", "individual"),
+    "tracking.archive": ("no", "yes"),
 }
 
 

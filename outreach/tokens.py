@@ -171,6 +171,10 @@ def confirm_url(base: str, token: str) -> str:
     return f"{base}/k/{token}"
 
 
+def view_url(base: str, token: str) -> str:
+    return f"{base}/v/{token}"
+
+
 def load_keys(path: Path) -> KeyRing:
     """Read a key file: one `ID HEX` a line, oldest first, readable by its owner only."""
     try:

@@ -23,9 +23,10 @@ from typing import Any, NamedTuple
 
 from outreach.events import Choice, Flag, Kind
 from outreach.tokens import BadToken, KeyRing, Purpose, Subject
-from tracking import answers, forms, pages, unsubscribe
+from tracking import answers, archive, forms, pages, unsubscribe
 from tracking.answers import Answer, Message, Receive, Send
 from tracking.choices import Choices
+from tracking.copies import Library
 from tracking.desk import Desk, House
 from tracking.fast import HotPath
 from tracking.links import LinkTable, LinkTables
@@ -62,6 +63,8 @@ class TrackingConfig:
     database_url: str | None = None
     """Where people's choices are read for the pages; without it there are only the links of mail."""
     organisation: str = ""
+    public_url: str = ""
+    """Of this service, without a slash at its end; feeds need whole addresses."""
 
 
 Handler = Callable[[Request], Awaitable[Answer]]
@@ -86,6 +89,7 @@ class Tracking:
         self._keys = config.keys
         self._links = LinkTables(config.links_dir)
         self._services = esp.Services(config.services)
+        self._library = Library(config.links_dir)
         self._recorder = Recorder(
             spool_dir=config.spool_dir,
             observer=Observer(DayKeys(config.key_dir)),
@@ -101,6 +105,8 @@ class Tracking:
             Route("/c/<token>/<number>", reads=self.clicked),
             Route("/u/<token>", reads=self.asked_to_leave, posts=self.leaving),
             *self._counter(),
+            Route("/v/<token>", reads=self.viewed),
+            Route("/archive/<topic>", reads=self.archived),
             Route("/hooks/feedback", posts=self.reported),  # and /hooks/<a mail service>
             Route("/healthz", reads=self.health),
             Route("/metrics", reads=self.metrics),
@@ -249,6 +255,31 @@ class Tracking:
             return answers.text(503, "not recorded; please repeat\n")
         return answers.text(200, f"{len(found)} recorded\n")
 
+    # --- reading in a browser -----------------------------------------------------------------------------------
+
+    async def viewed(self, request: Request) -> Answer:
+        subject = self._verified(Purpose.VIEW, request.rest)
+        copies = self._library.get(subject.campaign_id) if subject else None
+        if copies is None:
+            return self._not_found(request)
+        return archive.message(copies, request.header(b"accept-language"))
+
+    async def archived(self, request: Request) -> Answer:
+        topic, _, campaign = request.rest.partition("/")
+        number, is_feed = topic.removesuffix(".rss"), topic.endswith(".rss")
+        if not _is_number(number) or (campaign and (is_feed or not _is_number(campaign))):
+            return self._not_found(request)
+        if campaign:
+            copies = self._library.get(int(campaign))
+            if copies is None or not copies.public or copies.topic_id != int(number):
+                return self._not_found(request)
+            return archive.message(copies, request.header(b"accept-language"))
+        found = self._library.archive(int(number))
+        if not found:
+            return self._not_found(request)
+        page = archive.feed if is_feed else archive.index
+        return page(int(number), found, base=self._config.public_url)
+
     # --- for those who run it -----------------------------------------------------------------------------------
 
     async def health(self, _request: Request) -> Answer:
@@ -307,3 +338,7 @@ class Tracking:
                 await self._recorder.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10

@@ -24,5 +24,6 @@ def configuration(settings: Settings, *, proxies: int = 0) -> TrackingConfig:
         services=load_accounts(keys / "esp.toml"),
         database_url=settings.database_url,
         organisation=settings.text("organisation.name"),
+        public_url=settings.tracking_url,
         default_choice=Choice[settings.text("tracking.default").upper()],
     )

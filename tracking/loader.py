@@ -29,6 +29,7 @@ from outreach.store.database import Store
 from outreach.store.events import Verdict
 from outreach.store.held import too_many
 from tracking import choices, rules
+from tracking.copying import Copier
 from tracking.neighbours import NEAR_MS, Neighbours
 from tracking.spool import SUFFIX
 
@@ -232,22 +233,32 @@ def _row(event: Event) -> tuple[Event, Verdict, int, int]:
     return (event, *opinion, rules.VERSION) if opinion else (event, Verdict.UNJUDGED, 0, 0)
 
 
-def run(store: Store, spool_dir: Path, *, stopped: Callable[[], bool], links_dir: Path | None = None) -> None:
+def run(
+    store: Store,
+    spool_dir: Path,
+    *,
+    stopped: Callable[[], bool],
+    links_dir: Path | None = None,
+    archive: bool = False,
+) -> None:
     """Load every INTERVAL_SECONDS until stopped, and once more then. A store that is away is waited for.
 
-    With `links_dir`, people's tracking choices are published there for the service.
+    With `links_dir`, what the service is to know is published there: people's tracking choices, and copies of
+    messages for browsers, which with `archive` are public.
     """
     loader = Loader(store, spool_dir)
     pause = INTERVAL_SECONDS
     last = False
     published = float("-inf")
+    copier = Copier(store, links_dir, archive=archive) if links_dir is not None else None
     while not last:
         last = stopped()
         try:
             loader.run_once(last=last)
-            if links_dir is not None and time.monotonic() - published > CHOICES_SECONDS:
+            if links_dir is not None and copier is not None and time.monotonic() - published > CHOICES_SECONDS:
                 with store.read() as connection:
                     choices.publish(links_dir, store_events.tracking_choices(connection))
+                copier.run_once()
                 published = time.monotonic()
             pause = INTERVAL_SECONDS
         except (OutreachError, SQLAlchemyError, OSError) as error:

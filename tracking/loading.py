@@ -28,17 +28,17 @@ _log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def loading(database_url: str, spool_dir: Path) -> Iterator[None]:
-    """Keep a loader running while the block runs."""
+def loading(database_url: str, spool_dir: Path, *, archive: bool = False) -> Iterator[None]:
+    """Keep a loader running while the block runs. `archive`: what is sent about a topic is public."""
     finished = threading.Event()
-    process = _start(database_url, spool_dir)
+    process = _start(database_url, spool_dir, archive)
 
     def supervise() -> None:
         nonlocal process
         while not finished.wait(RESTART_SECONDS):
             if not process.is_alive():
                 _log.error("the loader ended with code %s and is started again", process.exitcode)
-                process = _start(database_url, spool_dir)
+                process = _start(database_url, spool_dir, archive)
 
     supervisor = threading.Thread(target=supervise, name="loader supervisor", daemon=True)
     supervisor.start()
@@ -51,16 +51,16 @@ def loading(database_url: str, spool_dir: Path) -> Iterator[None]:
         process.join(LAST_PASS_SECONDS)
 
 
-def _start(database_url: str, spool_dir: Path) -> BaseProcess:
+def _start(database_url: str, spool_dir: Path, archive: bool) -> BaseProcess:
     # Not fork: the service has threads, and a fork keeps only one of them.
     process = multiprocessing.get_context("spawn").Process(
-        target=_main, args=(database_url, spool_dir, os.getpid()), name="loader", daemon=True
+        target=_main, args=(database_url, spool_dir, archive, os.getpid()), name="loader", daemon=True
     )
     process.start()
     return process
 
 
-def _main(database_url: str, spool_dir: Path, parent: int) -> None:
+def _main(database_url: str, spool_dir: Path, archive: bool, parent: int) -> None:
     terminated = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: terminated.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the service tells us when to end
@@ -72,6 +72,7 @@ def _main(database_url: str, spool_dir: Path, parent: int) -> None:
             spool_dir,
             stopped=lambda: terminated.is_set() or os.getppid() != parent,
             links_dir=spool_dir.parent / "links",
+            archive=archive,
         )
     finally:
         store.close()

@@ -42,7 +42,8 @@ def track(host: str, port: int, workers: int, proxies: int) -> None:
     click.echo(f"tracking at http://{bound_host}:{bound_port}, answering for {settings.tracking_url}", err=True)
     os.chdir(settings.root)
     command = [sys.executable, "-P", "-m", "tracking", "--proxies", str(proxies)]
-    with loading(settings.database_url, settings.data / "spool"):
+    archive = settings.text("tracking.archive") == "yes"
+    with loading(settings.database_url, settings.data / "spool", archive=archive):
         another = supervisor.supervise(guard, command, workers=workers)
     if another:
         supervisor.hand_over(guard)

@@ -1,0 +1,107 @@
+"""Reading in a browser: a signed view, a topic's public archive and its feed; and what Chromium and axe say of it."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from outreach.tokens import Purpose
+from tracking import copies
+from tracking.copies import Copies, Copy, Library
+from tracking.testing import Service, running, token
+
+EN = Copy(
+    "Street sweeping on Monday",
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sweeping</title></head><body><main>'
+    '<h1>Sweeping on Monday</h1><p><a href="https://city.example/map">The map</a></p></main>'
+    "<script>document.title='run'</script></body></html>",
+)
+ES = Copy("Barrido el lunes", '<html lang="es"><head><title>Barrido</title></head><body><h1>Barrido</h1></body></html>')
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running(tmp_path_factory.mktemp("library")) as found:
+        links = found.root / "links"
+        for number, public, topic in ((1, True, 3), (2, True, 3), (4, False, 3), (5, True, 9)):
+            name = "Parking & <sweeping>"
+            made = Copies("City of Example", topic, name, 1_795_000_000 + number, public, {"en": EN, "es": ES})
+            copies.publish(links, number, made)
+        yield found
+
+
+def test_view_in_browser_speaks_the_readers_language_and_needs_its_own_token(library: Service) -> None:
+    path = f"/v/{token(Purpose.VIEW, 7)}"
+    assert b"Sweeping on Monday" in library.get(path).body
+    assert b"Barrido" in library.get(path, Accept_Language="es-MX,en;q=0.5").body
+    policy = library.get(path).headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "sandbox" in policy
+    for purpose in Purpose:
+        if purpose is not Purpose.VIEW:
+            assert library.get(f"/v/{token(purpose, 7)}").status == 404
+    assert library.get(f"/v/{token(Purpose.VIEW, 7, campaign_id=99)}").status == 404
+    assert list(library.root.glob("spool/*.spool-wal")) == [] or b"Barrido" not in b"".join(
+        path.read_bytes() for path in library.root.glob("spool/*")
+    )
+
+
+def test_the_archive_shows_what_is_public_newest_first(library: Service) -> None:
+    page = library.get("/archive/3").body.decode()
+    assert page.index("/archive/3/2") < page.index("/archive/3/1")
+    assert "/archive/3/4" not in page
+    assert "Parking &amp; &lt;sweeping&gt;" in page
+    assert b"Sweeping on Monday" in library.get("/archive/3/1").body
+    for path in ("/archive/3/4", "/archive/9/1", "/archive/8", "/archive/", "/archive/3/1/2", "/archive/x",
+                 "/archive/3.rss/1", "/archive/3/../1", "/archive/%33.rss%00", "/archive/9999999999999"):  # fmt: skip
+        assert library.get(path).status == 404, path
+    assert library.post("/archive/3").status == 405
+
+
+def test_the_feed_is_rss(library: Service) -> None:
+    reply = library.get("/archive/3.rss")
+    assert reply.headers["content-type"].startswith("application/rss+xml")
+    channel = ET.fromstring(reply.body).find("channel")
+    assert [item.findtext("title") for item in channel.iter("item")] == ["Street sweeping on Monday"] * 2
+    assert channel.findtext("title") == "Parking & <sweeping> – City of Example"
+
+
+def test_a_damaged_copy_is_no_copy(tmp_path: Path) -> None:
+    for number, text in enumerate(("", "[]", "{}", json.dumps({"languages": {}}), '{"languages": {"en": 1}}'), 1):
+        (tmp_path / f"{number}{copies.ENDING}").write_text(text)
+    library = Library(tmp_path)
+    assert [library.get(number) for number in range(1, 7)] == [None] * 6
+    assert library.archive(3) == []
+
+
+@pytest.mark.browser
+def test_chromium_reads_it_and_axe_finds_nothing(library: Service) -> None:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    if not Path("/usr/bin/chromium").exists():
+        pytest.skip("browser: /usr/bin/chromium is not installed")
+    base = f"http://127.0.0.1:{library.port}"
+    leave = f"/u/{token(Purpose.UNSUBSCRIBE, 7)}"
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        for scheme in ("light", "dark"):
+            context = browser.new_context(bypass_csp=True, color_scheme=scheme, viewport={"width": 360, "height": 740})
+            page = context.new_page()
+            for path in ("/archive/3", leave, "/u/nonsense"):
+                page.goto(base + path)
+                found = axe.Axe().run(page)
+                assert found.violations_count == 0, (path, found.generate_report())
+                assert page.evaluate("document.documentElement.scrollWidth") <= 360
+            context.close()
+        page = browser.new_context().new_page()
+        page.goto(f"{base}/v/{token(Purpose.VIEW, 7)}")
+        assert (page.title(), page.locator("h1").inner_text()) == ("Sweeping", "Sweeping on Monday")  # nothing ran
+        page.goto(base + leave)
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=You are unsubscribed")
+        browser.close()
