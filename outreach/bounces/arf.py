@@ -108,7 +108,7 @@ def _from_fields(fields: list[tuple[str, str]], report: Report) -> Complaint:
     return Complaint(
         type=first.get("feedback-type", "abuse").split()[0].lower() if first.get("feedback-type", "x") else "abuse",
         recipients=tuple(dict.fromkeys(recipients)),
-        source_ip=first.get("source-ip", ""),
+        source_ip=first.get("source-ip", "").partition(" ")[0],
         mail_from=first.get("original-mail-from", "").strip("<>"),
         arrival=first.get("arrival-date", "") or first.get("received-date", ""),
         user_agent=first.get("user-agent", ""),

@@ -117,7 +117,11 @@ def test_a_full_mailbox(sqlite_store: Store, make_desk: MakeDesk, server: Doveco
     """OUTREACH_MAILBOX=50000 reads as many as CI does."""
     seed(sqlite_store, people(count))
     server.deliver(returned(count))
-    assert imap.collect(imap.mailbox(server.url), make_desk(sqlite_store)) == count
+    try:
+        assert imap.collect(imap.mailbox(server.url), make_desk(sqlite_store)) == count
+    except TryAgain:
+        print(*(server.folder / "log").read_text().splitlines()[-8:], sep="\n")
+        raise
     assert (counted(sqlite_store), server.left()) == ((count, count), 0)
 
 

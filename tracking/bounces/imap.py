@@ -21,6 +21,9 @@ from outreach.store.tables import mailbox_position
 from tracking.bounces.taking import Desk
 
 BATCH = 50
+"""Mails fetched and committed together."""
+DELETE = 1000
+"""Committed mails deleted together: a server rewrites its whole list each time."""
 MAX_FETCHED = 2 * 1024 * 1024
 """Bytes of one mail: a report stands at its beginning, however much it returns."""
 TIMEOUT = 60
@@ -89,8 +92,12 @@ def connect(box: Mailbox) -> IMAPClient:
 def _collect(client: IMAPClient, box: Mailbox, desk: Desk, *, delete: bool, limit: int | None) -> int:
     validity = int(client.select_folder(box.folder)[b"UIDVALIDITY"])
     after = _position(desk.store, box.shown, validity)
-    waiting = sorted(uid for uid in client.search(["UID", f"{after + 1}:*"]) if uid > after)
+    present = client.search()
+    waiting = sorted(uid for uid in present if uid > after)
+    if delete and (left := [uid for uid in present if uid <= after]):
+        _delete(client, left)  # committed by a run that was killed before it could delete
     done = 0
+    taken: list[int] = []
     for begin in range(0, len(waiting[:limit]), BATCH):
         batch = waiting[:limit][begin : begin + BATCH]
         # A partial fetch: nobody makes us hold more than MAX_FETCHED of one mail.
@@ -101,13 +108,21 @@ def _collect(client: IMAPClient, box: Mailbox, desk: Desk, *, delete: bool, limi
         done += len(raws)
         after = max(after, *batch)
         _move(desk.store, box.shown, validity, after)
-        if delete:
-            client.delete_messages(batch)
-            if client.has_capability("UIDPLUS"):
-                client.uid_expunge(batch)
-            else:
-                client.expunge()
+        taken += batch
+        if delete and len(taken) >= DELETE:
+            _delete(client, taken)
+            taken = []
+    if delete and taken:
+        _delete(client, taken)
     return done
+
+
+def _delete(client: IMAPClient, uids: list[int]) -> None:
+    client.delete_messages(uids, silent=True)
+    if client.has_capability("UIDPLUS"):
+        client.uid_expunge(uids)
+    else:
+        client.expunge()
 
 
 def _position(store: Store, name: str, validity: int) -> int:
