@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from outreach.campaigns.definition import CampaignError, Definition
+from outreach.campaigns.looks import look_of
 from outreach.errors import UsageError
 from outreach.rendering.errors import Report, refuse
 from outreach.rendering.layouts import read_layout
@@ -57,7 +58,8 @@ def _source(definition: Definition, settings: Settings) -> Source:
 
 def _layout(definition: Definition, settings: Settings) -> str:
     try:
-        return read_layout(definition.template, folders=[settings.root / "templates"])
+        look = look_of(definition.sender, settings.root)
+        return read_layout(definition.template, folders=[settings.root / "templates"], look=look)
     except UsageError as error:
         line = definition.lines.get("template")
         raise CampaignError(f"`template:` {error}", place=definition.path, line=line) from None
