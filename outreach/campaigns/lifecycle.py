@@ -7,6 +7,7 @@ everybody gets the message and nobody gets it twice.
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +27,13 @@ from outreach.store import campaigns, claims, deliveries, digests
 from outreach.store.campaigns import Campaign, Status
 from outreach.store.database import Store
 from outreach.store.deliveries import State
+from outreach.store.installation import refuse_restored
 from outreach.tokens import Purpose, load_keys
 from tracking.links import LinkTable, publish
 
 SENDABLE = (Status.APPROVED, Status.SENDING, Status.PAUSED)
+STOP_SECONDS = 5.0
+"""How long `stop` waits for what is on the wire before it says who has the message."""
 OVER = (Status.FINISHED, Status.STOPPED)
 
 
@@ -85,6 +89,7 @@ def send(
 
     `workers`: how many processes; None is as many as pay, 0 sends in this one.
     """
+    refuse_restored(store, settings.data, now=_now())
     recovered = recover(store, now=_now())
     if campaign.status is not Status.FINISHED:
         _start(store, settings, campaign)
@@ -127,6 +132,17 @@ def stop(store: Store, name: str, *, now: dt.datetime) -> tuple[Campaign, int]:
         cancelled = deliveries.cancel_waiting(connection, campaign.id, reason="stopped", now=now)
         cancelled += digests.withdraw(connection, campaign.id)
         return campaigns.get(connection, campaign.id), cancelled
+
+
+def until_nothing_is_on_the_wire(store: Store, campaign_id: int) -> Counter[State]:
+    """Wait, at most STOP_SECONDS, until workers have written down what they were handing over; the counts then."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while True:
+        with store.read() as connection:
+            counts = deliveries.counts(connection, campaign_id)
+        if not counts[State.SENDING] or time.monotonic() > deadline:
+            return counts
+        time.sleep(0.1)
 
 
 def message_ids(campaign: Campaign, people: list[int], *, token_keys: Path) -> list[str]:

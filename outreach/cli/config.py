@@ -6,7 +6,7 @@ import click
 
 from outreach.cli.workspace import open_workspace, print_json
 from outreach.settings import load_settings
-from outreach.store import migrations
+from outreach.store import draining, migrations
 
 
 @click.group()
@@ -33,8 +33,14 @@ def db() -> None:
 
 
 @db.command()
-def upgrade() -> None:
-    """Create or upgrade the tables. Running it again changes nothing."""
+@click.option("--drain", is_flag=True, help="Pause what is being sent and wait until its workers have finished.")
+def upgrade(drain: bool) -> None:
+    """Create or upgrade the tables. Running it again changes nothing.
+
+    While a campaign is being sent an upgrade is refused: its workers know only the old tables.
+    """
     workspace = open_workspace(check=False)
+    if not migrations.is_current(workspace.store):
+        draining.refuse_or_drain(workspace.store, drain=drain)
     migrations.upgrade(workspace.store)
     click.echo("the database is up to date")

@@ -16,7 +16,7 @@ from outreach.errors import OutreachError
 from outreach.scheduling import digesting, due
 from outreach.scheduling.locks import alone
 from outreach.sending.recovery import recover
-from outreach.store import campaigns, engagement
+from outreach.store import campaigns, engagement, installation
 from outreach.store.campaigns import Campaign, Status
 from outreach.store.held import accept_overdue, held_suppressions
 from tracking.judging import judge_due
@@ -108,6 +108,8 @@ def _returns(workspace: Workspace) -> str | None:
 
 def _sends(workspace: Workspace) -> list[str]:
     """Start what is due and go on with what is under way; one campaign's trouble does not stop the others."""
+    if reason := installation.held(workspace.store, workspace.settings.data, now=workspace.now()):
+        return [f"{reason}. {installation.REMEDY}"]
     recover(workspace.store, now=workspace.now())
     troubles: list[str] = []
     ready = [*_scheduled(workspace, troubles), *_digests(workspace, troubles)]

@@ -62,10 +62,20 @@ def local(workspace: Workspace) -> Iterator[Check]:
     """What can be seen from here."""
     yield _guarded("settings", lambda: _settings(workspace))
     yield _guarded("database", lambda: _database(workspace))
+    yield _guarded("installation", lambda: _installation(workspace))
     yield _guarded("keys", lambda: _keys(workspace))
     yield _guarded("disk", lambda: _disk(workspace))
     yield _guarded("clock", _clock)
     yield _guarded("relay", lambda: _relay(workspace))
+
+
+def _installation(workspace: Workspace) -> Check:
+    from outreach.store import installation
+
+    reason = installation.held(workspace.store, workspace.settings.data, now=workspace.now())
+    if reason:
+        return fail("installation", f"nothing is sent: {reason}", "outreach resume --after-restore")
+    return ok("installation", "this database, this folder and this machine belong together")
 
 
 def domain(workspace: Workspace, *, ask_blocklists: bool) -> list[Check]:

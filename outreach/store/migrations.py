@@ -51,6 +51,16 @@ def check(store: Store) -> None:
     )
 
 
+def revision(store: Store) -> str | None:
+    """The revision the main database is at; None: it has no tables."""
+    with store.read() as connection:
+        return _version(connection, "main")
+
+
+def is_current(store: Store) -> bool:
+    return revision(store) == _scripts().get_current_head()
+
+
 def _upgrade(connection: Connection, database: str) -> None:
     config = _config()
     config.attributes.update(connection=connection, database=database)

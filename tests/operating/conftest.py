@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import insert
@@ -80,6 +86,53 @@ class Town:
         front = "".join(f"{key}: {value}\n" for key, value in fields.items())
         path.write_text(f"---\n{front}---\n{body}\n", "utf-8")
         return path
+
+
+COMMAND = [sys.executable, "-W", "error", "-c", "from outreach.cli import main; main()"]
+
+
+@dataclass
+class Command:
+    """The real command in a subprocess, with what cron gives one: no terminal, no locale."""
+
+    root: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [*COMMAND, *arguments],
+            cwd=self.root,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == code, f"{arguments} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        return json.loads(self.run(*arguments, "--json", code=code).stdout)
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        with (self.root / "started.log").open("ab") as log:
+            return subprocess.Popen(
+                [*COMMAND, *arguments],
+                cwd=self.root,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def _environment(self) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], "HOME": str(self.root), "LANG": "C", **self.environment}
+
+
+@pytest.fixture
+def command() -> type[Command]:
+    return Command
 
 
 @pytest.fixture
