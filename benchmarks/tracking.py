@@ -197,6 +197,7 @@ def main() -> None:
             ("clicks, keep-alive, two workers", "c", False, ("nginx x2", "ours x2")),
         ):
             _table(title, [servers[name] for name in chosen if name in servers], paths[kind], wrk, root, close=close)
+        _storm(servers, paths, wrk, root)
         print("\nmemory, MB: " + ", ".join(f"{server.name} {server.memory():.0f}" for server in servers.values()))
 
 
@@ -218,6 +219,33 @@ def _table(title: str, servers: list[Server], paths: Path, wrk: str, root: Path,
             f"{name:<14}{rate:>10,.0f}{rate / best:>10.3f}{p50:>10.1f}{p99:>10.1f}"
             f"{cpu:>10.1f}{lean / cpu:>10.3f}{errors:>10}"
         )
+
+
+def _storm(servers: dict[str, Server], paths: dict[str, Path], wrk: str, root: Path) -> None:
+    """A person's redirect, on a new connection each time, while wrk asks for all the pixels it can get."""
+    server = servers["ours x2"]
+    script = root / "load.lua"
+    environment = {**os.environ, "PATHS": str(paths["o"])}
+    command = [wrk, "-t1", "-c32", "-d6", "-s", str(script), f"http://127.0.0.1:{server.port}/"]
+    storm = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    path = paths["c"].read_text().splitlines()[7]
+    request = f"GET {path} HTTP/1.1\r\nHost: t\r\nUser-Agent: Mozilla/5.0 (X11)\r\n\r\n".encode()
+    times = []
+    time.sleep(0.5)
+    while storm.poll() is None:
+        begun = time.perf_counter()
+        with socket.create_connection(("127.0.0.1", server.port), 5) as person:
+            person.sendall(request)
+            if not person.recv(2000).startswith(b"HTTP/1.1 302"):
+                raise SystemExit("a person was not redirected")
+        times.append((time.perf_counter() - begun) * 1000)
+        time.sleep(0.01)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", storm.communicate()[0])
+    times.sort()
+    print(
+        f"\na person's redirect while {float(rate[1]):,.0f} opens/s are asked for: "
+        f"p50 {times[len(times) // 2]:.1f} ms, p99 {times[len(times) * 99 // 100]:.1f} ms ({len(times)} redirects)"
+    )
 
 
 def _measure(server: Server, paths: Path, wrk: str, root: Path, *, close: bool) -> Run:
