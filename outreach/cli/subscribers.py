@@ -11,6 +11,8 @@ import click
 
 from outreach.errors import OutreachError, UsageError
 
+ERASURE_KEY = Path("keys") / "erasure"
+
 
 @click.group()
 def subscribers() -> None:
@@ -65,6 +67,7 @@ def import_command(
         source=source,
         dry_run=dry_run,
         complete=kept.complete,
+        erasure_key=_erasure_key(workspace),
     )
 
     def announce(found: Result) -> None:
@@ -202,6 +205,7 @@ def export(segment: str | None, out: Path | None) -> None:
     from outreach.cli.workspace import open_workspace
     from outreach.segmentation.catalogue import load_catalogue
     from outreach.segmentation.sql import compile_rule
+    from outreach.subscribers.erasing import note_export
     from outreach.subscribers.exporting import write_csv
 
     workspace = open_workspace()
@@ -223,6 +227,7 @@ def export(segment: str | None, out: Path | None) -> None:
             draft.replace(out)
         except OSError as error:
             raise click.FileError(str(out), error.strerror or "it cannot be written") from None
+        note_export(workspace.settings.data, out)
         click.echo(f"{count:,} people are in {out}", err=True)
 
 
@@ -248,6 +253,40 @@ def suppress(address: str, reason: str, note: str | None) -> None:
             detail=note,
         )
     click.echo(f"{normal} is suppressed" if new else f"{normal} was suppressed already")
+
+
+@subscribers.command()
+@click.argument("address")
+@click.option("--verify", is_flag=True, help="Only search: where does the address still stand?")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def erase(address: str, verify: bool, as_json: bool) -> None:
+    """Forget ADDRESS: the person goes from the store, the spool, our exports and reject files.
+
+    A keyed hash (keys/erasure) keeps the next import from bringing them back. Afterwards everything is
+    searched, and exit code 5 says that the address still stands somewhere, and where.
+    """
+    from outreach.addresses import normalise
+    from outreach.cli.workspace import open_workspace, print_json
+    from outreach.store.erasing import load_key
+    from outreach.subscribers import erasing
+
+    workspace = open_workspace()
+    normal, data = normalise(address), workspace.settings.data
+    person: int | None = None
+    if not verify:
+        key = load_key(workspace.root / ERASURE_KEY)
+        person = erasing.erase(workspace.store, data, normal, key=key, now=workspace.now())
+    found = erasing.verify(workspace.store, data, normal)
+    if as_json:
+        print_json({"address": normal, "erased": not verify, "known": person is not None, "remains": found})
+    elif not verify:
+        click.echo(f"{normal} is erased" if person is not None else f"{normal} was not known, and stays unknown")
+    if not found and verify and not as_json:
+        click.echo(f"{normal} stands nowhere")
+    if found:
+        for place in found[:50]:
+            click.echo(f"still in {place}", err=True)
+        raise click.exceptions.Exit(5)
 
 
 @subscribers.command()
@@ -281,6 +320,13 @@ def _print_difference(file: Path, found: Any, *, dry_run: bool) -> None:
     if found.gone:
         named = ", ".join(found.gone[:10])
         click.echo(f"  {len(found.gone):,} people came from this system and are not in its export any more: {named} …")
+
+
+def _erasure_key(workspace: Any) -> bytes | None:
+    from outreach.store.erasing import load_key
+
+    path = workspace.root / ERASURE_KEY
+    return load_key(path) if path.exists() else None
 
 
 def visible(text: str) -> str:

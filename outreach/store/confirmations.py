@@ -48,6 +48,7 @@ class Confirmation:
     address: str
     topics: Mapping[str, int]
     locale: str | None
+    text_version: str | None
     at: dt.datetime
     confirmed_at: dt.datetime | None
 
@@ -115,6 +116,7 @@ def confirmed(connection: Connection, event: Event) -> bool:
             source=FROM_SIGNUP,
             at=at,
             evidence=evidence,
+            text_version=found.text_version,
         )
     profile = tables.profile
     mine = profile.c.subscriber_id == found.subscriber_id
@@ -205,9 +207,13 @@ def _stranger(connection: Connection, address: str, detail: Mapping[str, Any], a
 
 def _move(connection: Connection, found: Confirmation, *, at: dt.datetime, evidence: Mapping[str, Any]) -> bool:
     """The person's new address, unless somebody else has it by now."""
-    if subscribers.find(connection, found.address) or suppressions.is_suppressed(connection, found.address):
-        return False
     person = tables.subscriber
+    holder = subscribers.find(connection, found.address)
+    if holder and holder.status is Status.UNCONFIRMED:  # made for the mail that asked
+        connection.execute(delete(person).where(person.c.id == holder.id))
+        holder = None
+    if holder or suppressions.is_suppressed(connection, found.address):
+        return False
     connection.execute(update(person).where(person.c.id == found.subscriber_id).values(address=found.address))
     subscribers.touch(connection, found.subscriber_id)
     consent.log(
@@ -224,5 +230,13 @@ def _move(connection: Connection, found: Confirmation, *, at: dt.datetime, evide
 
 def _confirmation(row: Any) -> Confirmation:
     return Confirmation(
-        row.id, row.kind, row.subscriber_id, row.address, row.topics or {}, row.locale, row.at, row.confirmed_at
+        row.id,
+        row.kind,
+        row.subscriber_id,
+        row.address,
+        row.topics or {},
+        row.locale,
+        row.text_version,
+        row.at,
+        row.confirmed_at,
     )

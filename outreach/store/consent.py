@@ -127,6 +127,7 @@ def choose(
     source: str,
     at: dt.datetime,
     evidence: Mapping[str, Any] | None = None,
+    text_version: str | None = None,
 ) -> None:
     """A person's own wish: this topic, and how often; None: not this topic. No older export overrules it."""
     if connection.scalar(select(topic.c.id).where(topic.c.id == topic_id)) is None:
@@ -150,6 +151,7 @@ def choose(
         source=source,
         at=at,
         evidence=evidence,
+        text_version=text_version,
         revive=True,
     )
     mine = (subscription.c.subscriber_id == subscriber_id) & (subscription.c.topic_id == topic_id)

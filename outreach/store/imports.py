@@ -15,9 +15,23 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Table, and_, case, exists, func, insert, literal, null, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
 
-from outreach.store import tables
+from outreach.store import erasing, tables
 from outreach.store.consent import SubscriptionStatus
 from outreach.store.staging import FREQUENCIES, Fate, Stage, dump
 
@@ -70,12 +84,26 @@ class Difference:
         return {name: getattr(self, name) for name in ("new", "changed", "unchanged", "suppressed", "duplicates")}
 
 
-def compare(stage: Stage, topic_ids: Sequence[int], *, system: str, fold: FoldPerson) -> Difference:
+def compare(
+    stage: Stage,
+    topic_ids: Sequence[int],
+    *,
+    system: str,
+    fold: FoldPerson,
+    hashed: erasing.Hash | None = None,
+) -> Difference:
     """What an import from `system` would do. `topic_ids` are those of the staged topics, by their numbers from 0."""
     _gather_people(stage, system)
+    erased = _leave_out_erased(stage, hashed) if hashed else Counter()
     fields = _fold_people(stage, fold)
     _gather_subscriptions(stage, topic_ids)
-    return replace(_count(stage), fields=fields)
+    found = _count(stage)
+    return replace(
+        found,
+        fields=fields,
+        suppressed=found.suppressed + erased["people"],
+        duplicates=found.duplicates + erased["rows"] - erased["people"],
+    )
 
 
 def _gather_people(stage: Stage, system: str) -> None:
@@ -130,6 +158,23 @@ def _gather_people(stage: Stage, system: str) -> None:
     )
     stage.connection.execute(insert(person).from_select(list(person.columns.keys()), found))
     stage.analyze(person)
+
+
+def _leave_out_erased(stage: Stage, hashed: erasing.Hash) -> Counter[str]:
+    """People who were erased do not come back with a file: how many they are, and their rows."""
+    gone = erasing.hashes(stage.connection)
+    found: Counter[str] = Counter()
+    if not gone:
+        return found
+    person = stage.person
+    strangers = stage.connection.execute(
+        select(person.c.address, person.c.rows).where(person.c.fate == Fate.NEW).execution_options(yield_per=_AT_ONCE)
+    )
+    erased = [(address, rows) for address, rows in strangers if hashed(address) in gone]
+    for address, rows in erased:
+        found.update(people=1, rows=rows)
+        stage.connection.execute(delete(person).where(person.c.address == address))
+    return found
 
 
 def _new_id(stage: Stage) -> ColumnElement[int]:

@@ -33,6 +33,7 @@ from outreach.store import subscribers as store_subscribers
 from outreach.store import suspects
 from outreach.store import topics as store_topics
 from outreach.store.database import Store
+from outreach.store.erasing import hasher
 from outreach.store.imports import Folded, FoldPerson, Held, Staged, compare
 from outreach.store.merging import apply, close, record
 from outreach.store.staging import BATCH, Row, Stage, WishRow, dump, frequency_code, importing, suppression_code
@@ -62,6 +63,8 @@ class Options:
     dry_run: bool = False
     complete: bool = False
     """The file names everybody its system has: who came from there and is not in it any more is reported."""
+    erasure_key: bytes | None = None
+    """Keeps those who were erased from coming back."""
     trusted: Sequence[str] = TRUSTED
     """Systems, the most trusted first: decides between values of the same date."""
 
@@ -161,7 +164,13 @@ def _merge(
     with stage.merging():
         topic_ids = store_topics.ensure(stage.connection, staging.topics)
         fold = fold_person(system, Fold(options.trusted), read_slots)
-        found = compare(stage, topic_ids, system=system, fold=fold)
+        found = compare(
+            stage,
+            topic_ids,
+            system=system,
+            fold=fold,
+            hashed=hasher(options.erasure_key) if options.erasure_key else None,
+        )
         result = Result(
             rows=staging.rows,
             rejected=staging.rejects.count,

@@ -1,0 +1,115 @@
+"""Forgetting a person: everything that names them goes, a number and a keyed hash stay.
+
+The number stays where it is needed to count (the ledger, the consent log): it leads nowhere any more. The
+hash keeps the next import from bringing the person back; without its key nobody can tell from it who that
+was. Whoever signs up again by themselves is welcome.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import secrets
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, delete, insert, select, text, update
+
+from outreach.errors import ConfigurationError
+from outreach.store import tables
+from outreach.store.suppressions import Reason
+
+PREFIX: Final = "erased:"
+KEY_BYTES: Final = 32
+Hash = Callable[[str], str]
+
+
+def load_key(path: Path) -> bytes:
+    """The erasure key; made, readable by its owner only, when the first person is erased."""
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        key = path.read_bytes()
+        if len(key) != KEY_BYTES:
+            raise ConfigurationError(f"{path} is damaged; restore it, or erased people may come back") from None
+        return key
+    key = secrets.token_bytes(KEY_BYTES)
+    with os.fdopen(handle, "wb") as file:
+        file.write(key)
+    return key
+
+
+def hasher(key: bytes) -> Hash:
+    """What stands for an address that was erased."""
+
+    def hashed(address: str) -> str:
+        return PREFIX + blake2b(address.encode(), key=key, digest_size=16).hexdigest()
+
+    return hashed
+
+
+def erase(connection: Connection, address: str, *, hashed: Hash, at: dt.datetime) -> int | None:
+    """Remove a person and whatever names them from the main database; their number, None if we knew nobody.
+
+    The hash is kept either way: who asks to be forgotten before we know them is not to be found later.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.execute(text("PRAGMA secure_delete=ON"))  # what is deleted is overwritten, not only let go
+    person = connection.scalar(select(tables.subscriber.c.id).where(tables.subscriber.c.address == address))
+    suppression, asked = tables.suppression, tables.confirmation
+    connection.execute(delete(asked).where(asked.c.address == address))
+    noted = tables.import_suppression
+    connection.execute(delete(noted).where(noted.c.address == address))
+    connection.execute(delete(suppression).where(suppression.c.address.in_([address, hashed(address)])))
+    if person is not None:
+        _forget(connection, person, address)
+    connection.execute(
+        insert(suppression).values(
+            address=hashed(address), reason=Reason.ERASED.value, source="erased", at=at, subscriber_id=person
+        )
+    )
+    return person
+
+
+def _forget(connection: Connection, person: int, address: str) -> None:
+    for table in (tables.confirmation, tables.import_person, tables.import_subscription, tables.engagement):
+        connection.execute(delete(table).where(table.c.subscriber_id == person))
+    connection.execute(delete(tables.engagement_day).where(tables.engagement_day.c.subscriber_id == person))
+    feedback, delivery, consent = tables.feedback, tables.delivery, tables.consent
+    connection.execute(update(feedback).where(feedback.c.subscriber_id == person).values(detail=None, prefix_hash=None))
+    for campaign in connection.scalars(select(tables.campaign.c.id)).all():
+        connection.execute(  # a server's reply often quotes the address
+            update(delivery)
+            .where(
+                delivery.c.campaign_id == campaign, delivery.c.subscriber_id == person, delivery.c.reason.contains("@")
+            )
+            .values(reason="a reply that named the address")
+        )
+    mine = consent.c.subscriber_id == person
+    for row in connection.execute(select(consent.c.id, consent.c.evidence).where(mine)).all():
+        if address in str(row.evidence).lower():
+            connection.execute(update(consent).where(consent.c.id == row.id).values(evidence={"erased": True}))
+    connection.execute(delete(tables.subscriber).where(tables.subscriber.c.id == person))
+
+
+def hashes(connection: Connection) -> set[str]:
+    """Those of all who were erased."""
+    suppression = tables.suppression
+    return set(connection.scalars(select(suppression.c.address).where(suppression.c.reason == Reason.ERASED.value)))
+
+
+def mentions(connection: Connection, address: str) -> list[str]:
+    """Every column of the main database in which the address still stands."""
+    found = []
+    for table in tables.main.sorted_tables:
+        for column in table.columns:
+            value: Any = column
+            words = str(column.type).upper()
+            if not any(kind in words for kind in ("CHAR", "TEXT", "JSON")):
+                continue
+            said = text(f'SELECT 1 FROM "{table.name}" WHERE lower(CAST("{value.name}" AS TEXT)) LIKE :it LIMIT 1')  # noqa: S608  # our own names
+            if connection.execute(said, {"it": f"%{address}%"}).first():
+                found.append(f"{table.name}.{value.name}")
+    return found

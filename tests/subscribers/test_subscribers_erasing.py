@@ -1,0 +1,79 @@
+"""A person forgotten: nothing names them any more, and no file brings them back."""
+
+from __future__ import annotations
+
+import datetime as dt
+import stat
+from pathlib import Path
+
+from sqlalchemy import select
+
+from outreach.store import consent, erasing, subscribers, suppressions, tables
+from outreach.store.database import Store
+from outreach.subscribers.erasing import erase, note_export, verify
+from outreach.subscribers.exporting import write_csv
+from outreach.subscribers.importing import Options, import_file
+from tests.subscribers.people_files import mailchimp, written
+from tracking.spool import TABLE
+
+NOW = dt.datetime(2026, 11, 21, 12, 0, tzinfo=dt.UTC)
+KEY = b"k" * 32
+ADA, BOB = "ada@city.example", "bob@city.example"
+
+
+def test_nothing_names_an_erased_person_and_no_file_brings_them_back(store: Store, tmp_path: Path) -> None:
+    import sqlite3
+
+    data = tmp_path / "data"
+    (data / "spool").mkdir(parents=True, exist_ok=True)
+    with sqlite3.connect(data / "spool" / "one.spool") as spool:
+        spool.execute(TABLE)
+        spool.execute("INSERT INTO hit VALUES (1, 9, 0, 0, 0, 0, 0, 0, x'', 0, '{\"address\":\"ada@city.example\"}')")
+    spool.close()
+    people = [
+        {"Email Address": " Ada@City.Example ", "TAGS": "Housing", "LAST_CHANGED": "2024-01-01 00:00:00"},
+        {"Email Address": BOB, "TAGS": "Housing", "LAST_CHANGED": "2024-01-01 00:00:00"},
+    ]
+    path = written(tmp_path, "people.csv", mailchimp(*people, {"Email Address": "ada@city.example, ada@home"}))
+    options = Options(erasure_key=KEY)
+    import_file(store, path, now=NOW, rejects_folder=data / "rejects", options=options)
+    import_file(
+        store,
+        written(
+            tmp_path, "again.csv", mailchimp({**people[0], "District": "4", "LAST_CHANGED": "2025-01-01 00:00:00"})
+        ),
+        now=NOW,
+        rejects_folder=data / "rejects",
+        options=options,
+    )
+    with store.write() as connection:
+        suppressions.suppress(connection, ADA, reason=suppressions.Reason.MANUAL, source="a letter", at=NOW)
+        ada = subscribers.find(connection, ADA)
+        assert ada is not None
+        with (tmp_path / "export.csv").open("w", encoding="utf-8-sig", newline="") as out:
+            write_csv(connection, out)
+    note_export(data, tmp_path / "export.csv")
+    assert verify(store, data, ADA) != []
+
+    assert erase(store, data, ADA, key=KEY, now=NOW) == ada.id
+    assert verify(store, data, ADA) == []
+    assert BOB in (tmp_path / "export.csv").read_text("utf-8-sig")
+    with store.read() as connection:
+        assert subscribers.find(connection, ADA) is None
+        assert len(consent.history_of(connection, ada.id)) == 1
+        (kept,) = connection.scalars(select(tables.suppression.c.address))
+    assert kept.startswith(erasing.PREFIX)
+    assert "ada" not in kept
+
+    result = import_file(store, path, now=NOW, rejects_folder=tmp_path / "rejects", options=options)
+    assert (result.new, result.suppressed, result.unchanged, result.rejected) == (0, 1, 1, 1)
+    with store.read() as connection:
+        assert subscribers.find(connection, ADA) is None
+    assert erase(store, data, ADA, key=KEY, now=NOW) is None
+
+
+def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "erasure"
+    key = erasing.load_key(path)
+    assert erasing.load_key(path) == key
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
