@@ -32,7 +32,7 @@ _ORIGINAL = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _DAEMON = re.compile(
-    r"mailer[-_.]?daemon|mail[-_ .]?delivery|post_?master|double-bounce|mailadm|mail[-_]?admin|"
+    r"mailer[-_. ]?daemon|mail[-_ .]?delivery|post_?master|double-bounce|mailadm|mail[-_]?admin|"
     r"mail ?system|delivery[-_. ]?(?:subsystem|system|report|status|failure|agent)|mdaemon|bounce|automatic-replay|"
     r"mail deliver|returned mail|undeliver|mail administrator|system administrator|^<>$",
     re.IGNORECASE,
@@ -50,7 +50,7 @@ _SUBJECT = re.compile(
     re.IGNORECASE,
 )
 _PHRASE = re.compile(
-    r"could(?: not|n't) be (?:delivered|sent|completed)|undeliverable|(?:unable|failed|"
+    r"attempting to deliver|could(?: not|n't) be (?:delivered|sent|completed)|undeliverable|(?:unable|failed|"
     r"wasn't able) to (?:deliver|send)|"
     r"delivery (?:to|of).{0,80}(?:failed|delayed|unsuccess)|permanent (?:fatal )?errors?|permanent failure|"
     r"not (?:been )?(?:delivered|deliverable)|did not reach|cannot (?:be )?deliver|"

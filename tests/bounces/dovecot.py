@@ -80,10 +80,6 @@ class Dovecot:
             folder=self.folder, user=owner.pw_name, group=group, uid=owner.pw_uid, gid=owner.pw_gid, port=self.port
         )
         (self.folder / "dovecot.conf").write_text(config)
-        if os.geteuid() == 0:
-            for parent in [self.folder, *self.folder.parents][:4]:
-                if parent.stat().st_uid == 0 and str(parent) not in ("/", "/tmp"):
-                    parent.chmod(parent.stat().st_mode | 0o055)
         self.own()
         self.start()
         return self

@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import multiprocessing
 import os
+import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,11 +28,17 @@ MakeDesk = Callable[[Store], Desk]
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Dovecot]:
+def server() -> Iterator[Dovecot]:
     if not Dovecot.available():
         missing("dovecot", "dovecot is not installed")
-    with Dovecot(tmp_path / "imap") as running:
-        yield running
+    # Not in tmp_path: pytest closes its folders to others, and the server reads mail as somebody without rights.
+    folder = Path(tempfile.mkdtemp(prefix="outreach-imap-"))
+    folder.chmod(0o755)
+    try:
+        with Dovecot(folder) as running:
+            yield running
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def people(count: int) -> tuple[str, ...]:
