@@ -36,6 +36,7 @@ DEFAULTS: dict[str, str | int] = {
     "tracking.url": "http://127.0.0.1:8400",
     "tracking.default": "individual",
     "tracking.archive": "no",
+    "tracking.push_url": "",
     "mail.domain": "",
     "mail.unsubscribe_mailbox": "",
     "mail.dkim_selector": "outreach",

@@ -10,6 +10,7 @@ import click
 
 from outreach.campaigns import later, lifecycle
 from outreach.cli.campaigns import send_campaign
+from outreach.cli.events import push
 from outreach.cli.nightly import nightly
 from outreach.cli.workspace import Workspace, open_workspace, print_json
 from outreach.errors import OutreachError
@@ -88,6 +89,7 @@ def _events(workspace: Workspace) -> str | None:
             accept_overdue(connection, now=workspace.now())
             waiting = held_suppressions(connection)
         engagement.fold(workspace.store, zone=workspace.settings.zone, judged_only=True)
+        push(workspace)
     except OutreachError as error:
         return f"events: {error}"
     if waiting:

@@ -8,14 +8,16 @@ from collections.abc import Iterable
 
 import click
 
-from outreach.cli.workspace import open_workspace, print_json
-from outreach.errors import UsageError
+from outreach.cli.workspace import Workspace, open_workspace, print_json
+from outreach.errors import ConfigurationError, UsageError
 from outreach.store import campaigns as store_campaigns
 from outreach.store import held as store_held
 from outreach.store import tailing
 from outreach.store.events import Verdict
 from tracking import judging, rules
 from tracking.judging import words
+from tracking.webhooks import outgoing
+from tracking.webhooks.feedback import load_secret
 
 POLL_SECONDS = 1.0
 WHO = {
@@ -90,6 +92,27 @@ def tail(as_json: bool, after: str, follow: bool, limit: int) -> None:
 def _line(event: dict[str, object]) -> str:
     who = event.get("subscriber") or "nobody we know"
     return f"{event['at']}  {event['kind']:<12} {event.get('campaign') or '?':<24} {who}"
+
+
+@events.command("push")
+def push_now() -> None:
+    """Post what is new to `tracking.push_url`, signed with keys/webhook. `outreach cron` does the same."""
+    workspace = open_workspace()
+    if not workspace.settings.text("tracking.push_url"):
+        raise UsageError("tracking.push_url is not set; write the address of your system there")
+    click.echo(f"{push(workspace):,} events posted")
+
+
+def push(workspace: Workspace) -> int:
+    """Post new events to the city's own system, if it has one; how many it took."""
+    url = workspace.settings.text("tracking.push_url")
+    if not url:
+        return 0
+    secret = load_secret(workspace.root / "keys" / "webhook")
+    if secret is None:
+        raise ConfigurationError("tracking.push_url is set but keys/webhook is missing, which signs what is posted")
+    state = workspace.settings.data / "push.position"
+    return outgoing.deliver(workspace.store, url, secret=secret, state=state, at=int(workspace.now().timestamp()))
 
 
 @events.command("summary")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from sqlalchemy import insert, select
 
 from outreach.cli import main
 from outreach.cli.init import make_workspace
+from outreach.errors import ConfigurationError, TryAgain
 from outreach.events import Event, Kind
 from outreach.settings import load_settings
 from outreach.store import events as store_events
@@ -20,6 +23,7 @@ from outreach.store.database import Store
 from outreach.store.events import Verdict
 from outreach.tokens import Purpose, load_keys
 from tracking.machines import Agent, Network
+from tracking.webhooks import feedback, outgoing
 
 
 @pytest.fixture
@@ -134,3 +138,55 @@ def test_cron_lets_a_held_unsubscribe_take_effect_after_three_days(city: Path) -
     with store.read() as connection:
         assert list(connection.execute(select(tables.suppression.c.address)).scalars()) == ["ada@example.com"]
     store.close()
+
+
+def test_events_are_posted_signed_in_order_and_again_until_they_are_taken(city: Path) -> None:
+    with_hits(city, *(hit(n, n, link=n) for n in range(1, 4)))
+    store, state = open_store(city), city / "data" / "push.position"
+    posted: list[tuple[bytes, str]] = []
+    answers = [500, 200]
+
+    def post(url: str, body: bytes, headers: dict[str, str]) -> int:
+        posted.append((body, headers["Outreach-Signature"]))
+        return answers.pop(0)
+
+    url = "https://city.example/events"
+    with pytest.raises(TryAgain, match="answered 500"):
+        outgoing.deliver(store, url, secret=b"s" * 32, state=state, at=100, post=post)
+    assert outgoing.deliver(store, url, secret=b"s" * 32, state=state, at=100, post=post) == 3
+    assert outgoing.deliver(store, url, secret=b"s" * 32, state=state, at=100, post=post) == 0
+    store.close()
+    assert posted[0] == posted[1]
+    body, signature = posted[1]
+    assert feedback.is_signed(body, signature, secret=b"s" * 32, now=101)
+    assert [event["id"] for event in json.loads(body)["events"]] == ["s-1", "s-2", "s-3"]
+
+
+@pytest.mark.parametrize("url", ["http://city.example/x", "https://a@city.example/", "file:///etc/passwd", "nonsense"])
+def test_events_are_not_posted_in_the_clear(url: str) -> None:
+    with pytest.raises(ConfigurationError):
+        outgoing.check(url)
+
+
+def test_events_really_travel_over_http(city: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    got: list[bytes] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with_hits(city, hit(1, 1))
+    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setenv("OUTREACH_TRACKING_PUSH_URL", f"http://127.0.0.1:{server.server_port}/in?x=1")
+        assert run("events", "push").output == "1 events posted\n"
+        server.shutdown()
+        thread.join()
+    assert json.loads(got[0])["events"][0]["subscriber"] == "ada@example.com"
+    assert run("cron").exit_code == 0
