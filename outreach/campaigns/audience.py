@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -39,6 +40,7 @@ from outreach.campaigns.frequency import Frequency
 from outreach.store.campaigns import Campaign, Status
 from outreach.store.consent import PURPOSE
 from outreach.store.deliveries import State
+from outreach.store.membership import absent, among
 from outreach.store.tables import campaign, consent, delivery, profile, subscriber, subscription, suppression
 
 ACTIVE = 1
@@ -83,12 +85,15 @@ def choose(
     """Everybody active whom `rule` chooses, without those whom one of the reasons above keeps out."""
     reasons = _reasons(connection, purpose, frequency or Frequency(), now)
     chosen = and_(profile.c.status == ACTIVE, rule)
-    why = case(*((test, literal(reason)) for reason, test in reasons.items()))
+    why = case(*((test.some, literal(reason)) for reason, test in reasons.items()))
     counted = connection.execute(
-        select(why, func.count()).select_from(profile).where(chosen, or_(*reasons.values())).group_by(why)
+        select(why, func.count())
+        .select_from(profile)
+        .where(chosen, or_(*(test.some for test in reasons.values())))
+        .group_by(why)
     ).all()
     found = {str(reason): int(number) for reason, number in counted}
-    people = select(profile.c.subscriber_id).where(chosen, *(not_(test) for test in reasons.values()))
+    people = select(profile.c.subscriber_id).where(chosen, *(test.none for test in reasons.values()))
     return Audience(people, {reason: found[reason] for reason in reasons if reason in found})
 
 
@@ -114,15 +119,31 @@ def held_out(name: str, percent: float) -> Test:
     return share
 
 
-def _reasons(connection: Connection, purpose: Purpose, frequency: Frequency, now: dt.datetime) -> dict[str, Test]:
-    person = profile.c.subscriber_id
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A reason as a test of whom it keeps out, and of everybody else."""
+
+    some: Test
+    none: Test
+
+
+def _test(some: Test) -> _Kept:
+    return _Kept(some, not_(some))
+
+
+def _people(people: Select[Any]) -> _Kept:
+    return _Kept(among(people), absent(people))
+
+
+def _reasons(connection: Connection, purpose: Purpose, frequency: Frequency, now: dt.datetime) -> dict[str, _Kept]:
     by_address = select(subscriber.c.id).join(suppression, suppression.c.address == subscriber.c.address)
-    reasons: dict[str, Test] = {"suppressed": person.in_(by_address)}
+    reasons = {"suppressed": _people(by_address)}
     if purpose.needs_consent:
-        reasons["not subscribed to the topic"] = not_(_subscribed(purpose.topic_id))
-        reasons["consent for another purpose"] = _narrow(purpose)
+        subscribed = _subscribed(purpose.topic_id)
+        reasons["not subscribed to the topic"] = _Kept(not_(subscribed), subscribed)
+        reasons["consent for another purpose"] = _test(_narrow(purpose))
     if waves := _waves(connection, purpose):
-        reasons["in another wave"] = _has(campaign_ids=waves)
+        reasons["in another wave"] = _test(_has(campaign_ids=waves))
     if purpose.message_class == EMERGENCY:
         return reasons
     if (cap := frequency.cap(purpose.message_class)) and (
@@ -130,13 +151,13 @@ def _reasons(connection: Connection, purpose: Purpose, frequency: Frequency, now
     ):
         counted = _messages(recent, now - dt.timedelta(days=cap.days))
         often = counted.group_by(delivery.c.subscriber_id).having(func.count() >= cap.messages)
-        reasons[f"over the cap of {cap}"] = person.in_(often)
+        reasons[f"over the cap of {cap}"] = _people(often)
     if purpose.needs_consent and frequency.quiet_days:
         since = now - dt.timedelta(days=frequency.quiet_days)
         if recent := _recent(connection, purpose, since):
-            reasons[f"within {frequency.quiet_days} quiet days"] = person.in_(_messages(recent, since))
+            reasons[f"within {frequency.quiet_days} quiet days"] = _people(_messages(recent, since))
     if purpose.needs_consent and frequency.holdout_percent:
-        reasons["held out"] = held_out(purpose.name, frequency.holdout_percent)
+        reasons["held out"] = _test(held_out(purpose.name, frequency.holdout_percent))
     return reasons
 
 
