@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import sys
 from collections import Counter
+from pathlib import Path
 
 import click
 
 from outreach.campaigns import lifecycle
+from outreach.campaigns.doubts import by_evidence, by_log, reopen
 from outreach.campaigns.lifecycle import Sent
 from outreach.campaigns.orders import orders_for
+from outreach.cli import standing
 from outreach.cli.checking import check
 from outreach.cli.new_campaign import new
 from outreach.cli.planning import approve, plan, urgent
@@ -19,7 +22,7 @@ from outreach.cli.testing import test
 from outreach.cli.workspace import Workspace, open_workspace, print_json
 from outreach.errors import FinishedWithExceptions, UsageError
 from outreach.store import campaigns as store_campaigns
-from outreach.store import deliveries
+from outreach.store import deliveries, throttles
 from outreach.store.campaigns import Campaign, Status
 from outreach.store.deliveries import State
 
@@ -108,17 +111,29 @@ def send_campaign(workspace: Workspace, campaign: Campaign, *, workers: int | No
 
 @campaigns.command()
 @click.argument("name", metavar="CAMPAIGN")
+@click.option("--live", is_flag=True, help="Keep looking until nothing is under way.")
 @as_json_option
-def status(name: str, as_json: bool) -> None:
-    """Where CAMPAIGN stands."""
+def status(name: str, live: bool, as_json: bool) -> None:
+    """Where CAMPAIGN stands, and what mailbox providers ask of us."""
     workspace = open_workspace()
     with workspace.store.read() as connection:
         campaign = store_campaigns.find(connection, name)
-    sent = lifecycle.standing(workspace.store, campaign.id)
+
+    def look() -> tuple[Sent, list[str]]:
+        with workspace.store.read() as connection:
+            slowed = throttles.slowed(connection)
+        zone, now = workspace.settings.zone, workspace.now()
+        words = [standing.provider_words(each, now=now, zone=zone) for each in slowed.values()]
+        return lifecycle.standing(workspace.store, campaign.id), words
+
+    sent, words = look()
     if as_json:
-        print_json(_document(sent))
-    else:
-        _show(sent)
+        print_json(_document(sent) | {"providers": words})
+        return
+    if live:
+        sent = standing.watch(look)
+    _show(sent)
+    standing.say(words)
 
 
 @campaigns.command()
@@ -144,47 +159,76 @@ def stop(name: str) -> None:
     """End CAMPAIGN for good: nobody who has not got it will."""
     workspace = open_workspace()
     campaign, cancelled = lifecycle.stop(workspace.store, name, now=workspace.now())
-    with workspace.store.read() as connection:
-        have_it = deliveries.counts(connection, campaign.id)[State.ACCEPTED]
-    click.echo(f"{campaign.name} is stopped: {have_it:,} people have it, {cancelled:,} will not get it")
+    counts = lifecycle.until_nothing_is_on_the_wire(workspace.store, campaign.id)
+    cancelled = max(cancelled, counts[State.CANCELLED])
+    click.echo(f"{campaign.name} is stopped: {counts[State.ACCEPTED]:,} people have it, {cancelled:,} will not get it")
+    if unknown := counts[State.SENDING] + counts[State.IN_DOUBT]:
+        click.echo(f"  {unknown:,} were being handed over and may have it: outreach campaigns doubts {campaign.name}")
 
 
 @campaigns.command()
 @click.argument("name", metavar="CAMPAIGN")
-@click.option("--accepted", is_flag=True, help="The relay's log shows that they were taken: count them as accepted.")
-@click.option("--resend", is_flag=True, help="Send them again, with the same Message-ID.")
+@click.option("--log", type=click.Path(path_type=Path), help="The relay's log: whoever's Message-ID is in it has it.")
+@click.option("--complete", is_flag=True, help="The log covers the whole send: whoever is not in it is sent again.")
+@click.option("--accepted", is_flag=True, help="Count all of them as accepted.")
+@click.option("--resend", is_flag=True, help="Send all of them again, with the same Message-ID.")
 @as_json_option
-def doubts(name: str, accepted: bool, resend: bool, as_json: bool) -> None:
+def doubts(name: str, log: Path | None, complete: bool, accepted: bool, resend: bool, as_json: bool) -> None:
     """Who may or may not have got CAMPAIGN, and settling it.
 
-    A delivery is in doubt when the message was complete and the answer never came. Look for its Message-ID in the
-    relay's log, then settle all of them with --accepted or --resend.
+    A delivery is in doubt when the message was complete and the answer never came. Whoever opened, clicked or bounced
+    since is settled at once; the others by the relay's --log, or all of them by hand with --accepted or --resend.
     """
-    if accepted and resend:
-        raise UsageError("choose one of --accepted and --resend")
+    if accepted + resend + (log is not None) > 1 or (complete and log is None):
+        raise UsageError("choose one of --log (with or without --complete), --accepted and --resend")
     workspace = open_workspace()
-    with workspace.store.write() as connection:
+    store, now = workspace.store, workspace.now()
+    with store.read() as connection:
         campaign = store_campaigns.find(connection, name)
+    settled = by_evidence(store, campaign, now=now)
+    if log is not None:
+        found = by_log(store, campaign, log, complete=complete, token_keys=workspace.token_keys, now=now)
+        settled += found.accepted + found.again
+    with store.write() as connection:
         people = deliveries.in_state(connection, campaign.id, State.IN_DOUBT)
         if accepted or resend:
             state, reason = (
                 (State.ACCEPTED, "settled by hand: accepted") if accepted else (State.WAITING, "sent again by hand")
             )
             for subscriber_id in people:
-                deliveries.resolve_doubt(
-                    connection, campaign.id, subscriber_id, state=state, reason=reason, now=workspace.now()
-                )
+                deliveries.resolve_doubt(connection, campaign.id, subscriber_id, state=state, reason=reason, now=now)
             if resend and people:
-                store_campaigns.set_status(
-                    connection, campaign.id, Status.SENDING, only_from=(Status.FINISHED,), finished_at=None
-                )
+                reopen(connection, campaign)
     ids = lifecycle.message_ids(campaign, people, token_keys=workspace.token_keys)
     if as_json:
-        print_json({"campaign": campaign.name, "in_doubt": ids, "settled": bool(accepted or resend)})
+        print_json({"campaign": campaign.name, "in_doubt": ids, "settled": bool(settled or accepted or resend)})
         return
     for message_id in ids:
         click.echo(message_id)
+    if settled:
+        click.echo(f"{settled} settled by what came back or by the log", err=True)
     click.echo(f"{len(ids)} {'settled' if accepted or resend else 'in doubt'}", err=True)
+
+
+@campaigns.command()
+@click.argument("name", metavar="CAMPAIGN")
+def correct(name: str) -> None:
+    """Begin a correction of CAMPAIGN: a new file addressed to exactly those who got it."""
+    workspace = open_workspace()
+    with workspace.store.read() as connection:
+        campaign = store_campaigns.find(connection, name)
+    file = workspace.root / "campaigns" / f"{campaign.name}-correction.md"
+    if file.exists():
+        raise UsageError(f"{file} is there already; edit it, then plan it")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(
+        f"---\nsubject: Correction: {campaign.plan['subject']}\nto: received campaign {campaign.name}\n"
+        f"topic: {campaign.plan['topic']}\nfrom: {campaign.plan['from']}\n---\n"
+        "In our message we got something wrong.\n\nWhat is right:\n",
+        "utf-8",
+    )
+    click.echo(f"{file.relative_to(workspace.root)} is for exactly those who got {campaign.name}. Write it, then:")
+    click.echo(f"  outreach campaigns plan campaigns/{file.name}")
 
 
 def _document(sent: Sent) -> dict[str, object]:
