@@ -25,6 +25,23 @@ KINDS: Final = {
     "survey": "one question, one large button",
     "digest": "many short items",
 }
+HOW: Final = """\
+{# Nobody gets these lines. How to write:
+
+   **[See your street](https://city.example/x)**   alone between empty lines: a button
+   [words](https://city.example/x)                 a link; **bold**; ## a heading; - a list item
+   ![what it shows](https://city.example/x.jpg)    alone between empty lines: an image
+
+   > [!WARNING]                                    a box; also NOTE, TIP, IMPORTANT
+   > The bridge is closed.
+
+   {{ first_name | default("neighbour") }}        a field, and what stands there if it is not known
+   {% if renter %}  and  {% endif %}             on lines of their own: only for some people
+
+   Another language: the same file name with .es before .md, with `subject:` and the text.
+#}
+"""
+"""At the head of every new file."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}").fullmatch
 
 
@@ -45,8 +62,19 @@ def new(
 ) -> None:
     """Ask six questions, write campaigns/NAME.md, and say what to do next. Nothing is sent.
 
-    Each question can be answered by an option, which scripts do. Afterwards open the file and write the text: it is
-    Markdown, with {{ first_name | default("neighbour") }} for what differs from person to person.
+    Each question can be answered by an option, which scripts do. Afterwards open the file and write the text:
+
+    \b
+    **[See your street](https://city.example/x)**   alone between empty lines: a button
+    [words](https://city.example/x)                 a link; **bold**; ## a heading; - a list item
+    ![what it shows](https://city.example/x.jpg)    alone between empty lines: an image
+    > [!WARNING]                                    the first line of a quote: a box (NOTE, TIP …)
+    {{ first_name | default("neighbour") }}         a field, and what stands there if it is unknown
+    {% if renter %} … {% endif %}                   on lines of their own: only for some people
+
+    \b
+    campaigns/parking.es.md beside campaigns/parking.md is the same campaign in Spanish:
+    its own subject: and text, the rest is taken over.
     """
     workspace = open_workspace()
     with workspace.store.read() as connection:
@@ -76,7 +104,7 @@ def new(
         with path.open("x", encoding="utf-8") as file:
             file.write(
                 f"---\nsubject: {subject}\npreheader: \nto: {rule}\ntopic: {topic}\nfrom: {sender}\n"
-                f"template: {template}\n---\n{text}"
+                f"template: {template}\n---\n{HOW}\n{text}"
             )
     except FileExistsError:
         raise UsageError(

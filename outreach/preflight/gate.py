@@ -1,6 +1,6 @@
 """The gate: every check, over every language, as one list of findings.
 
-    for each language:  subject  sender  links  accessibility  plain language  footer  spam
+    for each language:  subject  sender  links  accessibility  plain language  footer  unfinished  spam
     for the audience:   fields  size  languages  consent  audience  schedule
 
 A check that fails to run is a finding itself; it must not hide the others.
@@ -24,6 +24,7 @@ from outreach.preflight import (
     size,
     spam,
     subject,
+    unfinished,
     variants,
 )
 from outreach.preflight.draft import City, Draft, Reach, Schedule
@@ -38,6 +39,7 @@ EACH_LANGUAGE: Final[Mapping[str, Check]] = {
     accessibility.CHECK: accessibility.check,
     language.CHECK: language.check,
     footer.CHECK: footer.check,
+    unfinished.CHECK: unfinished.check,
 }
 
 

@@ -16,6 +16,7 @@ _LINK = re.compile(
 _BARE = re.compile(r"(?<![(\[<\"'=])\bhttps?://[^\s<>\"')\]]+")
 _HEADING = re.compile(r"\s{0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
 _STATEMENT = re.compile(r"\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 _VALUE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _MARKS = re.compile(r"^\s*(?:[-+*]|\d+[.)])\s+|^\s*(?:>\s?)+|^\s*\[!\w+\]|[*_`~]+")
 
@@ -51,8 +52,9 @@ class Paragraph:
 
 
 def lines(body: str) -> Iterator[tuple[int, str]]:
-    """The lines that are not inside a code block."""
+    """The lines that are not inside a code block; {# comments #}, which nobody gets, are blank."""
     fenced = False
+    body = _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), body)
     for number, line in enumerate(body.splitlines()):
         if line.lstrip().startswith(("```", "~~~")):
             fenced = not fenced

@@ -264,14 +264,17 @@ def test_the_plan_is_a_file_named_by_its_content(city):
 # A new campaign
 
 
-def test_six_questions_write_a_file_that_passes_the_gate(city):
+def test_six_questions_write_a_file_that_passes_once_it_is_written(city):
     city.run(
         "campaigns", "new", "--template", "news", "--topic", "street", "--subject", "What is new in December",
         "--from", "Public Works <works@city.example>",
     )  # fmt: skip
     written = (city.root / "campaigns" / "what-is-new-in-december.md").read_text("utf-8")
     assert 'to: topic is "Street sweeping"\ntopic: Street sweeping\n' in written
-    checked = city.json("campaigns", "check", "campaigns/what-is-new-in-december.md")
+    checked = city.json("campaigns", "check", "campaigns/what-is-new-in-december.md", code=6)
+    assert {each["check"] for each in checked["findings"] if each["severity"] == "block"} == {"unfinished"}
+    own = city.write(written.partition("#}")[0] + "#}\n\nThe winter market opens on Saturday.\n", "own")
+    checked = city.json("campaigns", "check", own)
     assert (checked["blocked"], checked["audience"]) == (False, 60)
     city.run("campaigns", "new", "--template", "notice", "--topic", "street", "--subject", "x", "--name", "x")
     city.run("campaigns", "new", "--template", "notice", "--topic", "street", "--subject", "x", "--name", "x", code=2)

@@ -22,6 +22,7 @@ from outreach.preflight import (
     size,
     spam,
     subject,
+    unfinished,
     variants,
 )
 from outreach.preflight.contrast import colour, contrast
@@ -233,6 +234,20 @@ def test_syllables(word, count):
 def test_footers(before, after, said, draft, city):
     finding = only(footer.check(draft(layout=read_layout().replace(before, after)), city()))
     assert finding.blocks
+    assert said in finding.problem
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("Hello.\n\nTODO: say when.", 'it still says "TODO"'),
+        ("Hello.\n\nCome to [insert place] on Monday.", 'it still says "[insert place]"'),
+        ("Hello.\n\nYou do not need to do anything. We write again when it is done.", "the template came with"),
+    ],
+)
+def test_what_was_never_written(body, said, draft, city):
+    finding = only(unfinished.check(draft(body=body), city()))
+    assert (finding.severity, finding.place) == ("block", "campaigns/sweeping.md, line 10")
     assert said in finding.problem
 
 
