@@ -528,6 +528,16 @@ def upgrade_main() -> None:
         sa.PrimaryKeyConstraint("report_id", "number", name=op.f("pk_report_row")),
     )
     op.create_table(
+        "sunset",
+        sa.Column("subscriber_id", BigId, nullable=False),
+        sa.Column("step", sa.SmallInteger(), nullable=False),
+        sa.Column("at", Instant, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscriber.id"], name=op.f("fk_sunset_subscriber_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("subscriber_id", name=op.f("pk_sunset")),
+    )
+    op.create_table(
         "topic",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),

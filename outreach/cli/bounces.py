@@ -247,6 +247,8 @@ def follow(workspace: Workspace) -> None:
     import datetime as dt
 
     from outreach.bounces import recording
+    from outreach.cli.deliverability import look_at_seeds
+    from outreach.errors import OutreachError
     from outreach.store import bounces as store_bounces
 
     now, rules = workspace.now(), limits(workspace)
@@ -260,6 +262,8 @@ def follow(workspace: Workspace) -> None:
         with workspace.store.write() as connection:
             domain = workspace.settings.text("mail.domain")
             recording.record_refusals(connection, campaign_id, limits=rules, domain=domain, now=now)
+    if troubles := look_at_seeds(workspace):
+        raise OutreachError("; ".join(troubles))
 
 
 def _maildir(folder: Path, taking: Desk) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from outreach.cli.workspace import Workspace
 
 
 @click.group(invoke_without_command=True)
@@ -63,3 +67,48 @@ def import_(files: tuple[Path, ...]) -> None:
         with path.open("rb") as file:
             count = take_file(workspace.store, file.read(MAX_IN + 1), now=workspace.now())
         click.echo(f"{path}: {count} reports" if count else f"{path}: no report we know")
+
+
+@deliverability.command()
+@click.option("--apply", "act", is_flag=True, help="Take the steps that are due; without it they are only counted.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def sunset(act: bool, as_json: bool) -> None:
+    """Who has not been heard of for long: ask, then write less, then pause. Statutory and emergency mail goes on."""
+    from collections import Counter
+
+    from outreach.bounces.sunset import apply, due
+    from outreach.cli.workspace import open_workspace, print_json
+
+    workspace = open_workspace()
+    with workspace.store.write() as connection:
+        people = due(connection, now=workspace.now())
+        if act:
+            apply(connection, people, now=workspace.now())
+    counts = Counter(each.step for each in people)
+    if as_json:
+        print_json({"applied": act, "steps": {step.name.lower(): count for step, count in sorted(counts.items())}})
+        return
+    for step, count in sorted(counts.items()):
+        click.echo(f"{count:,} {'are now' if act else 'would be'} {step.word}")
+
+
+@deliverability.command()
+def seeds() -> None:
+    """Look into the seed mailboxes of seeds.toml for every message that is due to be looked for."""
+    from outreach.cli.workspace import open_workspace
+    from outreach.errors import OutreachError
+
+    if troubles := look_at_seeds(open_workspace()):
+        raise OutreachError("; ".join(troubles))
+
+
+def look_at_seeds(workspace: Workspace) -> list[str]:
+    """For cron too. Troubles in words."""
+    from outreach.tokens import load_keys
+    from tracking.bounces.seeds import FILE, load, look
+
+    found = load(workspace.root / FILE)
+    if not found:
+        return []
+    domain = workspace.settings.text("mail.domain")
+    return look(workspace.store, found, keys=load_keys(workspace.token_keys), domain=domain, now=workspace.now())

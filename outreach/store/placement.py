@@ -55,12 +55,13 @@ def deliveries(connection: Connection, *, since: dt.datetime) -> dict[str, Domai
             entry.bounced += count
         elif state in (State.WAITING, State.EXPIRED):
             entry.waiting += count
-    times = connection.execution_options(yield_per=10_000).execute(
+    times = connection.execute(
         select(domain, campaign.c.started_at, delivery.c.at)
         .select_from(joined)
         .where(delivery.c.state == State.ACCEPTED.value, delivery.c.at.is_not(None))
         .order_by(campaign.c.id.desc())
         .limit(MOST_ROWS)
+        .execution_options(yield_per=10_000)
     )
     for name, begun, at in times:
         found[name].minutes.append(max(0.0, (at - begun).total_seconds() / 60))

@@ -456,6 +456,14 @@ seed_placement = Table(  # where a message to a mailbox of our own came to lie
     Column("at", Instant, nullable=False),
 )
 
+sunset = Table(  # who has not been heard of for long, and what was done about it last
+    "sunset",
+    main,
+    Column("subscriber_id", BigId, ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True),
+    Column("step", SmallInteger, nullable=False),  # bounces.sunset.Step: 1 asked, 2 slowed down, 3 paused
+    Column("at", Instant, nullable=False),
+)
+
 # --- engagement, rolled up --------------------------------------------------------------------------------------
 
 engagement = Table(
