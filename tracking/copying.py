@@ -19,7 +19,13 @@ from tracking.copies import Copies, Copy
 from tracking.links import LinkTables
 
 _NOBODY = Recipient(0, "", {})
-_URLS = {"unsubscribe_url": "/u/copy", "preferences_url": "/u/copy", "pixel_url": "data:,", "click_base": "#"}
+_URLS = {
+    "unsubscribe_url": "/u/copy",
+    "preferences_url": "/u/copy",
+    "view_url": "#",
+    "pixel_url": "data:,",
+    "click_base": "#",
+}
 """Who reads a copy has no link of their own to leave by; that page says to use the one in the mail."""
 _log = logging.getLogger(__name__)
 

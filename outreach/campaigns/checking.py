@@ -298,7 +298,7 @@ class _Rows:
 
     def heaviest(self) -> dict[str, int]:
         """Bytes of the HTML as its reader's program will count them."""
-        names = ("unsubscribe_url", "preferences_url", "pixel_url", "click_base")
+        names = ("unsubscribe_url", "preferences_url", "view_url", "pixel_url", "click_base")
         urls = dict.fromkeys(names, f"https://tracking.invalid/{'x' * 32}")
         return {
             language: len(render_preview(self._messages[language], recipient, urls=urls)[1].encode())

@@ -51,6 +51,8 @@ class _Clock(NamedTuple):
 class Composer:
     """Composes and signs. `domain` is ours for Message-ID and return path; the signer may sign for another.
 
+    `automatic`: a machine decided to send it (a confirmation, a case's status), as against a campaign.
+
     Raises headers.HeaderError here, once, when a header that is the same for everybody could not be written.
     """
 
@@ -66,6 +68,7 @@ class Composer:
         feedback_id: str,
         unsubscribe_mailbox: str | None,
         signer: Signer | None,
+        automatic: bool = False,
     ) -> None:
         self._compiled, self._campaign_id, self._tokens = compiled, campaign_id, tokens
         self._tracking_url, self._domain = tracking_url.rstrip("/"), domain
@@ -84,7 +87,7 @@ class Composer:
         self._open_text = f"--{boundary}\r\n{_PART.format('plain')}"
         self._open_html = f"\r\n--{boundary}\r\n{_PART.format('html')}"
         self._close = f"\r\n--{boundary}--\r\n"
-        self._static(boundary, list_id=list_id, feedback_id=feedback_id)
+        self._static(boundary, list_id=list_id, feedback_id=feedback_id, automatic=automatic)
         names = ("from", "to", "subject", "date", "message-id", *self._static_names, "list-unsubscribe")
         self._seals: list[Seal] = []
         while signer is not None:
@@ -100,7 +103,7 @@ class Composer:
         headers.checked("List-Unsubscribe", f"<{sample}>")
         return segment(sample) != sample + SOFT
 
-    def _static(self, boundary: str, *, list_id: str, feedback_id: str) -> None:
+    def _static(self, boundary: str, *, list_id: str, feedback_id: str, automatic: bool) -> None:
         """The headers everybody gets alike, written and in canonical form (RFC 6376, 3.4.2)."""
         compiled = self._compiled
         sender = headers.mailbox(compiled.sender.name, compiled.sender.address)
@@ -112,6 +115,8 @@ class Composer:
             ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
             ("Feedback-ID", feedback_id),
         ]
+        if automatic:
+            same.append(("Auto-Submitted", "auto-generated"))  # so that nobody's vacation answers it: RFC 3834, 5
         if compiled.reply_to:
             same.insert(0, ("Reply-To", headers.mailbox(compiled.reply_to.name, compiled.reply_to.address)))
         same = [(name, headers.checked(name, value)) for name, value in same]
@@ -170,6 +175,8 @@ class Composer:
             urls["pixel_url"] = links.open_url(base, sign(Purpose.OPEN, campaign, person)) + SOFT
         if "preferences_url" in wants:
             urls["preferences_url"] = links.preferences_url(base, sign(Purpose.PREFERENCES, campaign, person)) + SOFT
+        if "view_url" in wants:
+            urls["view_url"] = links.view_url(base, sign(Purpose.VIEW, campaign, person)) + SOFT
         if self._long_urls:
             urls = {name: segment(url.removesuffix(SOFT)) for name, url in urls.items()}
         values = self._values(recipient.attributes)

@@ -18,7 +18,7 @@ from outreach.rendering.placeholders import ANY, Placeholders
 MAX_URL = 2_000
 """Characters; ours. Older mail clients and proxies cut longer ones."""
 
-PERSONAL_URLS: Final = frozenset({"unsubscribe_url", "preferences_url", "pixel_url"})
+PERSONAL_URLS: Final = frozenset({"unsubscribe_url", "preferences_url", "view_url", "pixel_url"})
 """What a layout may use as a whole address; the composer fills them in per person."""
 
 CLICK_BASE: Final = "click_base"

@@ -62,7 +62,8 @@ def render_preview(
     """
     if urls is None:
         compiled = direct(compiled)
-        urls = {"unsubscribe_url": NOWHERE, "preferences_url": NOWHERE, "pixel_url": "data:,", "click_base": NOWHERE}
+        urls = dict.fromkeys(("unsubscribe_url", "preferences_url", "view_url", "click_base"), NOWHERE)
+        urls["pixel_url"] = "data:,"
     values = {**values_of(compiled, recipient), **urls}
     constants = tuple(sorted(compiled.constants.items()))
     subject = _plain(compiled.subject, html=False, language=compiled.language, constants=constants).render(values)

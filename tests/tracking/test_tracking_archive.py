@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
+from outreach.rendering.layouts import read_layout
+from outreach.rendering.message import Mailbox, Source, compile_message
+from outreach.store import campaigns, tables
+from outreach.store.database import Store
 from outreach.tokens import Purpose
 from tracking import copies
 from tracking.copies import Copies, Copy, Library
-from tracking.testing import Service, running, token
+from tracking.copying import Copier
+from tracking.links import publish
+from tracking.testing import PARKING, Service, running, token
 
 EN = Copy(
     "Street sweeping on Monday",
@@ -105,3 +114,54 @@ def test_chromium_reads_it_and_axe_finds_nothing(library: Service) -> None:
         page.keyboard.press("Enter")
         page.wait_for_selector("text=You are unsubscribed")
         browser.close()
+
+
+def campaign_of(store: Store, folder: Path, body: str, *, number: int) -> None:
+    source = Source(
+        subject="Sweeping in district {{ district | default('yours') }}",
+        body=body,
+        sender=Mailbox("Public Works", "works@city.example"),
+        layout=read_layout(),
+        organisation="City of Example",
+        postal_address="1 Main Street",
+        topic="Parking",
+        place="campaigns/sweeping.md",
+    )
+    compiled = compile_message(source, known_fields=("email", "first_name", "district"))
+    at = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
+    with store.write() as connection:
+        connection.execute(
+            insert(tables.campaign).values(
+                id=number,
+                name=f"sweeping-{number}",
+                file="x",
+                status="sending",
+                rule="",
+                plan={},
+                plan_hash="",
+                frozen=1,
+                planned_at=at,
+                started_at=at,
+            )
+        )
+        campaigns.add_message(connection, number, "en", compiled=compiled.to_document(), hash=compiled.hash)
+    publish(folder, number, replace(PARKING, links=compiled.links))
+
+
+def test_a_copy_is_rendered_for_nobody_and_leads_where_the_mail_leads(sqlite_store: Store, tmp_path: Path) -> None:
+    links = tmp_path / "links"
+    body = (
+        "Hello {{ first_name | default('neighbour') }}, see [the map](https://city.example/map) [here]({{ view_url }})"
+    )
+    campaign_of(sqlite_store, links, body, number=1)
+    campaign_of(sqlite_store, links, "Hello {{ first_name }}", number=2)
+    copier = Copier(sqlite_store, links, archive=True)
+    assert copier.run_once() == 1
+    assert copier.run_once() == 0
+    library = Library(links)
+    copy = library.get(1).languages["en"]
+    assert (copy.subject, library.get(1).public) == ("Sweeping in district yours", True)
+    assert "Hello neighbour" in copy.html
+    assert 'href="https://city.example/map"' in copy.html
+    assert "/c/" not in copy.html
+    assert library.get(2) is None  # prints a name that nobody has
