@@ -27,7 +27,7 @@ DONE = frozenset(state for state in State if not state.open)
 
 def provider_words(slowed: Slowed, *, now: dt.datetime, zone: ZoneInfo) -> str:
     """`Microsoft asked us to slow down; nothing is lost; next try 14:35`."""
-    name = slowed.provider.capitalize() if slowed.provider != "other" else "A smaller provider"
+    name = slowed.provider if "." in slowed.provider else slowed.provider.capitalize()
     if slowed.until is not None and slowed.until > now:
         return f"{name} asked us to slow down; nothing is lost; next try {slowed.until.astimezone(zone):%H:%M}"
     pace = f"{slowed.lanes} at a time" if slowed.lanes is not None else f"{slowed.rate:.0f} messages a second"

@@ -18,7 +18,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TypeVar
 
-from outreach.bounces.classify import Fault, fault
+from outreach.bounces.classify import fault
 from outreach.rendering.compose import Composer
 from outreach.rendering.errors import ComposeError
 from outreach.rendering.message import Recipient
@@ -28,7 +28,7 @@ from outreach.sending.ledger import Ledger
 from outreach.sending.outcomes import Accepted, Deferred, Outcome, Refused, Unknown, Unsent, Verb
 from outreach.sending.quiet import QuietHours
 from outreach.sending.retry import RetryPolicy
-from outreach.sending.throttle import Throttle
+from outreach.sending.throttle import Throttle, asks_to_slow_down
 from outreach.sending.transports import Lane, Ready, RelayUnreachable, Transport
 from outreach.store.campaigns import Campaign, Status
 from outreach.store.claims import Claimed
@@ -259,13 +259,11 @@ class Pipeline:
                 settle(State.ACCEPTED, reply)
             case Deferred(reply, verb):
                 self._ledger.answered(claimed, verb, reply)
-                if verb in ABOUT_THE_RECIPIENT and fault(reply, verb=verb) is Fault.RATE:
+                if verb in ABOUT_THE_RECIPIENT and asks_to_slow_down(reply):
                     self._attempt(lambda: self._throttle.told(claimed, reply))
                 self._try_again(claimed, reply)
             case Refused(reply, verb) if fault(reply, verb=verb).ours:
                 self._ledger.answered(claimed, verb, reply)
-                if verb in ABOUT_THE_RECIPIENT and fault(reply, verb=verb) is Fault.RATE:
-                    self._attempt(lambda: self._throttle.told(claimed, reply))
                 self._try_again(claimed, reply)
                 self.stopping |= self._breaker.refused(reply, verb=verb)
             case Refused(reply, verb):

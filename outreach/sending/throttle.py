@@ -12,6 +12,7 @@ While nobody asked for anything and the table is not enforced, lining up costs n
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable
 
@@ -33,6 +34,17 @@ BURST_SECONDS = 0.4
 """How much a bucket holds, and how much of it a worker may have in hand, in seconds of the provider's rate."""
 REFILL_EVERY = dt.timedelta(seconds=0.15)
 UNUSUAL_RATE = "4.7.28"
+
+
+_SLOWER = re.compile(
+    r"4\.7\.28|\brate\b|too (?:many|much|fast)|throttl|slow(?:er| down)|TSS0\d|4\.7\.500|server busy", re.IGNORECASE
+)
+_GREYLISTED = re.compile(r"gr[ea]y-?list", re.IGNORECASE)
+
+
+def asks_to_slow_down(reply: str) -> bool:
+    """Does this 4yz mean our pace? Greylisting does not: it wants the same message again, and no fewer of others."""
+    return bool(_SLOWER.search(reply)) and not _GREYLISTED.search(reply)
 
 
 class Throttle:
@@ -74,11 +86,12 @@ class Throttle:
         return any(self._queues.values())
 
     def provider(self, claimed: Claimed) -> str:
+        """The provider of the table that takes this person's mail; else their domain, which speaks for itself only."""
         domain = (claimed.address or "").rpartition("@")[2]
         found = self._domains.get(domain)
         if found is None:
             self.unknown.add(domain)
-        return found or OTHER
+        return domain if found is None or found == OTHER else found
 
     def learn(self, domain: str, hosts: Iterable[str]) -> None:
         """What a look-up of `domain` said: the names of the servers that take its mail."""

@@ -10,7 +10,7 @@ from outreach.errors import ConfigurationError
 from outreach.sending import mx
 from outreach.sending.quiet import QuietHours
 from outreach.sending.shaping import OTHER, Limits, Shaping, load
-from outreach.sending.throttle import Throttle
+from outreach.sending.throttle import Throttle, asks_to_slow_down
 from outreach.store import throttles
 from outreach.store.claims import Claimed
 
@@ -180,3 +180,27 @@ def test_a_person_in_quiet_hours_waits_for_the_morning_and_it_is_no_attempt(tmp_
         )
         assert server.accepted == []
     assert city.counts() == {"waiting": 5}
+
+
+@pytest.mark.parametrize(
+    ("reply", "asks"),
+    [
+        ("421 4.7.28 Our system has detected an unusual rate of unsolicited mail", True),
+        ("421 4.7.0 [TSS04] Messages temporarily deferred", True),
+        ("451 4.7.500 Server busy. Please try again later", True),
+        ("452 4.5.3 too many recipients", True),
+        ("451 4.7.1 Greylisting in action, slow down", False),
+        ("452 4.2.2 mailbox full", False),
+        ("451 4.3.0 temporary failure", False),
+    ],
+)
+def test_what_asks_us_to_slow_down_and_what_only_asks_us_to_come_back(reply: str, asks: bool) -> None:
+    assert asks_to_slow_down(reply) is asks
+
+
+def test_a_small_domain_speaks_for_itself_only(store, shaping, clock) -> None:
+    line = Throttle(store, shaping, enforced=False, clock=clock)
+    line.told(person(1, "small.example"), "421 too many messages")
+    line.line_up(person(2, "small.example"))
+    line.line_up(person(3, "mail.example"))
+    assert [each.address for each in line.take(16)] == ["resident3@mail.example"]
