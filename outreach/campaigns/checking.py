@@ -31,6 +31,7 @@ from outreach.preflight.findings import Finding, Severity, ordered
 from outreach.rendering.compose import Composer
 from outreach.rendering.errors import ComposeError, MissingValue, TemplateError, did_you_mean
 from outreach.rendering.layouts import read_layout
+from outreach.rendering.links import CLICK_BASE, PERSONAL_URLS
 from outreach.rendering.message import CompiledMessage, Message, Recipient
 from outreach.rendering.preview import render_preview
 from outreach.segmentation.catalogue import load_catalogue
@@ -298,8 +299,7 @@ class _Rows:
 
     def heaviest(self) -> dict[str, int]:
         """Bytes of the HTML as its reader's program will count them."""
-        names = ("unsubscribe_url", "preferences_url", "view_url", "pixel_url", "click_base")
-        urls = dict.fromkeys(names, f"https://tracking.invalid/{'x' * 32}")
+        urls = dict.fromkeys((*PERSONAL_URLS, CLICK_BASE), f"https://tracking.invalid/{'x' * 32}")
         return {
             language: len(render_preview(self._messages[language], recipient, urls=urls)[1].encode())
             for language, (_, recipient) in self._largest.items()

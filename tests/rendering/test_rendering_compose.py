@@ -222,3 +222,14 @@ def test_a_header_everybody_would_get_is_refused_at_once(compiled, composer):
     with pytest.raises(HeaderError):
         composer(compiled(), tracking_url="https://news city.example")
     assert isinstance(composer(compiled()), Composer)
+
+
+def test_what_a_machine_decided_to_send_says_so_and_signs_it(compiled, composer, ada, now):
+    from outreach.rendering import dkim
+
+    signer = dkim.load(dkim.new_key(), domain="city.example", selector="s1")
+    data = composer(compiled(), signer=signer, automatic=True).compose(ada, now=now).data
+    assert b"\r\nAuto-Submitted: auto-generated\r\n" in data
+    signature = data.partition(b"\r\nFrom:")[0].replace(b"\r\n ", b" ")
+    assert signature.lower().replace(b" ", b"").count(b"auto-submitted") >= 1
+    assert b"Auto-Submitted" not in composer(compiled()).compose(ada, now=now).data
