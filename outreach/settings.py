@@ -52,6 +52,7 @@ DEFAULTS: dict[str, str | int] = {
     "cron.ping_url": "",
     "feeds.hosts": "",
     "policy.approval_above": 1_000,
+    "policy.require_token": 0,
     "policy.not_after_hours": 72,
     "policy.max_attempts": 20,
     "policy.retry_seconds": 300,

@@ -14,6 +14,7 @@ from typing import Final
 import click
 
 from outreach import __version__
+from outreach.cli.watching import watch
 from outreach.errors import OutreachError
 
 COMMANDS: Final = {
@@ -58,6 +59,7 @@ class Outreach(click.Group):
             return None
         module = importlib.import_module(f"outreach.cli.{COMMANDS[cmd_name]}")
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        watch(command, cmd_name)
         return command
 
     def invoke(self, ctx: click.Context) -> object:

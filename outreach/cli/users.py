@@ -12,8 +12,10 @@ from outreach.campaigns import credentials
 from outreach.cli.workspace import Workspace, open_workspace, print_json
 from outreach.errors import ApprovalMissing, ConfigurationError, UsageError
 from outreach.settings import FILE, load_settings
-from outreach.store import staff
+from outreach.store import campaigns, staff
+from outreach.store.campaigns import Campaign, Status
 
+OPEN = (Status.PLANNED, Status.APPROVED, Status.SENDING, Status.PAUSED)
 _MODE = re.compile(r'^mode\s*=\s*"trial"[^\n]*$', re.MULTILINE)
 
 
@@ -61,6 +63,26 @@ def add(name: str, address: str, role: str) -> None:
     )
     click.echo(f"  {token}\n")
     click.echo(f"They put it into {credentials.VARIABLE} before they approve, and tell it nobody.", err=True)
+
+
+@users.command()
+@click.argument("name")
+def leave(name: str) -> None:
+    """NAME has left: their token is worth nothing from now on. Prints the handover: their plans that are still open."""
+    workspace = open_workspace()
+    with workspace.store.write() as connection:
+        require_administrator(credentials.current(connection), "lets users leave")
+        member = staff.find(connection, name)
+        if member is None:
+            raise UsageError(f"nobody on the staff is called {name}; see `outreach users list`")
+        others = [each for each in staff.everyone(connection) if each.id != member.id]
+        if member.role == "administrator" and not any(each.role == "administrator" for each in others):
+            raise UsageError(f"{member.name} is the only administrator; add another before they leave")
+        staff.leave(connection, member, now=workspace.now())
+        mine = [each for each in campaigns.every(connection, *OPEN) if member.name in _hands(each)]
+    click.echo(f"{member.name} has left; their token opens nothing any more")
+    for each in mine:
+        click.echo(f"  still open, and somebody else's now: {each.name} ({each.status})")
 
 
 @users.command("list")
@@ -116,3 +138,8 @@ def require_administrator(member: staff.Member | None, what: str) -> None:
     """ApprovalMissing (exit code 4) unless an administrator is here, or nobody has been added yet."""
     if member is not None and member.role != "administrator":
         raise ApprovalMissing(f"only an administrator {what}; {member.name} is {member.role}")
+
+
+def _hands(campaign: Campaign) -> tuple[str, ...]:
+    """Whose campaign it is: who planned it, who approved it."""
+    return str(campaign.plan.get("planned_by", "")), campaign.approved_by or ""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 
 from outreach.addresses import fold
 from outreach.errors import UsageError
 from outreach.store.tables import staff
 
-ROLES = ("author", "approver", "administrator")
+ROLES = ("reader", "author", "approver", "administrator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +75,8 @@ def everyone(connection: Connection) -> list[Member]:
 
 def count(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(staff).where(staff.c.left_at.is_(None))).scalar_one()
+
+
+def leave(connection: Connection, member: Member, *, now: dt.datetime) -> None:
+    """Their token is worth nothing from now on; what they signed stays signed."""
+    connection.execute(update(staff).where(staff.c.id == member.id).values(left_at=now))
