@@ -15,7 +15,7 @@ import datetime as dt
 import logging
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from tracking.copies import Library
 from tracking.desk import Desk, House
 from tracking.fast import HotPath
 from tracking.links import LinkTable, LinkTables
-from tracking.machines import DayKeys, Observer
+from tracking.machines import DayKeys, Network, Observer
 from tracking.pages.words import choose
 from tracking.recording import Recorder, Request
 from tracking.reserve import DEFAULT_MARKS, Marks
@@ -57,6 +57,8 @@ class TrackingConfig:
     """Shared with the systems that report complaints; without it there is no webhook."""
     services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Mail services whose webhooks are listened to, with their secrets (tracking.webhooks.esp)."""
+    networks: Sequence[tuple[str, Network]] | None = None
+    """Whose networks are whose; None: what comes with us."""
     default_choice: Choice = Choice.INDIVIDUAL
     """What is recorded of people who said nothing about it."""
     marks: Marks = DEFAULT_MARKS
@@ -92,7 +94,7 @@ class Tracking:
         self._library = Library(config.links_dir)
         self._recorder = Recorder(
             spool_dir=config.spool_dir,
-            observer=Observer(DayKeys(config.key_dir)),
+            observer=Observer(DayKeys(config.key_dir), networks=config.networks),
             choices=Choices(config.links_dir, default=config.default_choice),
             marks=config.marks,
             trusted_proxies=config.trusted_proxies,

@@ -6,6 +6,7 @@ from outreach.events import Choice
 from outreach.settings import Settings
 from outreach.tokens import load_keys
 from tracking.app import TrackingConfig
+from tracking.machines import NETWORKS, load_networks
 from tracking.webhooks.esp import load_accounts
 from tracking.webhooks.feedback import load_secret
 
@@ -13,6 +14,7 @@ from tracking.webhooks.feedback import load_secret
 def configuration(settings: Settings, *, proxies: int = 0) -> TrackingConfig:
     """Raises ConfigurationError if the keys are missing or damaged."""
     keys = settings.root / "keys"
+    networks = settings.root / NETWORKS.name
     return TrackingConfig(
         spool_dir=settings.data / "spool",
         links_dir=settings.data / "links",
@@ -25,5 +27,6 @@ def configuration(settings: Settings, *, proxies: int = 0) -> TrackingConfig:
         database_url=settings.database_url,
         organisation=settings.text("organisation.name"),
         public_url=settings.tracking_url,
+        networks=load_networks(networks) if networks.exists() else None,
         default_choice=Choice[settings.text("tracking.default").upper()],
     )

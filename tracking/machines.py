@@ -21,10 +21,13 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
+from outreach.errors import ConfigurationError
 from outreach.events import Flag
 
 KEEP_DAYS = 14
 PREFIX_BYTES = 8
+NETWORKS = Path(__file__).parent / "networks.txt"
+"""What comes with us; a workspace's own networks.txt is read instead."""
 DAY_MS = 86_400_000
 _log = logging.getLogger(__name__)
 
@@ -115,25 +118,6 @@ _BROWSER = re.compile(
 )
 """A browser's name has this form and no word besides. Whoever adds one wants to be known, and is not a person."""
 _PHONE = re.compile(r"iphone|ipad|ipod|android|mobile", re.IGNORECASE)
-
-NETWORKS: tuple[tuple[str, Network], ...] = (
-    # As published by the owners: Gmail's picture proxy, Apple, Exchange Online Protection, and the scanners' own
-    # help pages on what to allow. The tracking issue makes this a file that can be updated.
-    ("66.249.80.0/20", Network.GOOGLE),
-    ("66.102.0.0/20", Network.GOOGLE),
-    ("74.125.208.0/20", Network.GOOGLE),
-    ("17.0.0.0/8", Network.APPLE),
-    ("40.92.0.0/15", Network.MICROSOFT),
-    ("40.107.0.0/16", Network.MICROSOFT),
-    ("52.100.0.0/14", Network.MICROSOFT),
-    ("104.47.0.0/17", Network.MICROSOFT),
-    ("67.231.144.0/20", Network.SCANNER),
-    ("148.163.128.0/19", Network.SCANNER),
-    ("64.235.144.0/20", Network.SCANNER),
-    ("209.222.80.0/21", Network.SCANNER),
-    ("207.211.30.0/24", Network.SCANNER),
-    ("205.139.110.0/23", Network.SCANNER),
-)
 
 # Plain numbers: combining enum members takes longer than all the rest of a hit.
 _METHODS = {"HEAD": int(Flag.HEAD), "POST": int(Flag.POST)}
@@ -236,9 +220,9 @@ class DayKeys:
 class Observer:
     """Turns a request into Signals."""
 
-    def __init__(self, keys: DayKeys, *, networks: Iterable[tuple[str, Network]] = NETWORKS) -> None:
+    def __init__(self, keys: DayKeys, *, networks: Iterable[tuple[str, Network]] | None = None) -> None:
         self._keys = keys
-        self._networks = tuple((ipaddress.ip_network(text), network) for text, network in networks)
+        self._networks = Networks(load_networks() if networks is None else networks)
         self._place = lru_cache(65_536)(self._locate)
 
     def observe(self, *, method: str, headers: Headers, client: str, at_ms: int) -> Signals:
@@ -255,5 +239,44 @@ class Observer:
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped
         prefix = address.packed[: 3 if address.version == 4 else 6]
-        network = next((name for block, name in self._networks if address in block), Network.OTHER)
+        network = self._networks.of(address)
         return network, blake2b(prefix, key=self._keys.get(day), digest_size=PREFIX_BYTES).digest()
+
+
+class Networks:
+    """Whose network an address is in; the longest block that holds it says so. Made for hundreds of thousands."""
+
+    def __init__(self, blocks: Iterable[tuple[str, Network]]) -> None:
+        found: dict[tuple[int, int], dict[int, Network]] = {}
+        for text, owner in blocks:
+            block = ipaddress.ip_network(text)
+            host_bits = block.max_prefixlen - block.prefixlen
+            found.setdefault((block.version, host_bits), {})[int(block.network_address) >> host_bits] = owner
+        self._blocks = {
+            version: sorted((bits, table) for (of, bits), table in found.items() if of == version) for version in (4, 6)
+        }
+
+    def of(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Network:
+        number = int(address)
+        for host_bits, table in self._blocks[address.version]:
+            if owner := table.get(number >> host_bits):
+                return owner
+        return Network.OTHER
+
+
+def load_networks(path: Path = NETWORKS) -> list[tuple[str, Network]]:
+    """The blocks in a file: `66.249.80.0/20 google` a line, # begins a comment. Raises ConfigurationError."""
+    found = []
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        try:
+            block, owner = words
+            found.append((str(ipaddress.ip_network(block)), Network[owner.upper()]))
+        except (ValueError, KeyError):
+            owners = ", ".join(network.name.lower() for network in Network)
+            raise ConfigurationError(
+                f"{path}, line {number}: write a block and whose it is, as in 66.249.80.0/20 google ({owners})"
+            ) from None
+    return found

@@ -233,3 +233,10 @@ def test_what_a_machine_decided_to_send_says_so_and_signs_it(compiled, composer,
     signature = data.partition(b"\r\nFrom:")[0].replace(b"\r\n ", b" ")
     assert signature.lower().replace(b" ", b"").count(b"auto-submitted") >= 1
     assert b"Auto-Submitted" not in composer(compiled()).compose(ada, now=now).data
+
+
+def test_a_message_can_link_to_itself_in_a_browser(compiled, composer, ada, now):
+    message = composer(compiled(body="Hello, [read this in a browser]({{ view_url }}).")).compose(ada, now=now)
+    text = message_from_bytes(message.data, policy=SMTP).get_body(("plain",)).get_content()
+    token = text.partition("/v/")[2][:28]
+    assert KEYS.verify(Purpose.VIEW, token) == Subject(5, 7)

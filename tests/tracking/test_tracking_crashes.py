@@ -154,9 +154,8 @@ def test_every_acknowledged_event_is_in_the_store_exactly_once(
     check(city, serve, root, spools)
 
 
+@pytest.mark.parametrize("store", ["postgres"], indirect=True)
 def test_on_postgresql_too(city: Store, tmp_path: Path) -> None:
-    if city.is_sqlite:
-        pytest.skip("that is the test before")
     check(city, uvicorn, tmp_path, tmp_path / "spool")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from outreach.errors import ConfigurationError
 from outreach.events import Flag, Kind
 from outreach.store.events import Verdict
 from tracking.machines import (
@@ -19,6 +20,7 @@ from tracking.machines import (
     Network,
     Observer,
     agent_class,
+    load_networks,
     read_headers,
 )
 from tracking.rules import Fact, Reason, at_once
@@ -162,3 +164,15 @@ def test_a_key_that_cannot_be_kept_still_hides_the_address(tmp_path: Path) -> No
 )  # fmt: skip
 def test_a_network_is_known_by_its_published_ranges(tmp_path: Path, client: str, network: Network) -> None:
     assert place(Observer(DayKeys(tmp_path)), client)[0] == network
+
+
+def test_a_workspaces_own_networks_are_read_and_the_longest_block_wins(tmp_path: Path) -> None:
+    file = tmp_path / "networks.txt"
+    file.write_text("# ours\n10.0.0.0/8 apple\n10.1.0.0/16 scanner  # inner\n2001:db8::/32 google\n\n")
+    observer = Observer(DayKeys(tmp_path / "days"), networks=load_networks(file))
+    seen = [place(observer, client)[0] for client in ("10.2.0.1", "10.1.2.3", "2001:db8:1::1", "192.0.2.1")]
+    assert seen == [Network.APPLE, Network.SCANNER, Network.GOOGLE, Network.OTHER]
+    for wrong in ("10.0.0.0/8", "10.0.0.0/8 nobody", "10.0.0.1/8 apple", "x apple"):
+        file.write_text(f"\n{wrong}\n")
+        with pytest.raises(ConfigurationError, match="line 2"):
+            load_networks(file)
