@@ -37,12 +37,12 @@ from outreach.testing import Proxy
 HERE = Path(__file__).parent
 PORT, CHEAP = 26250, 26260
 LANES = 20
-ROUNDS = 3
+ROUNDS = 3 if "--full" in sys.argv else 2
 
 
 def main() -> None:
     full = "--full" in sys.argv
-    people, peer = (100_000, 6_000) if full else (10_000, 400)
+    people, peer = (100_000, 6_000) if full else (5_000, 200)
     with tempfile.TemporaryDirectory(prefix="outreach-bench-") as folder:
         place = Path(folder)
         (place / "dkim.pem").write_bytes(cities.key())
@@ -55,7 +55,7 @@ def main() -> None:
                 _cheap(place, people, sinks)
         _far_away(place)
         _steps(place)
-        _memory(place, (2_000, 12_000) if not full else (10_000, 1_000_000))
+        _memory(place, (1_000, 8_000) if not full else (10_000, 1_000_000))
 
 
 @dataclass(frozen=True, slots=True)
