@@ -37,6 +37,7 @@ from sqlalchemy import (
 )
 
 from outreach.campaigns.frequency import Frequency
+from outreach.store.bulk import given
 from outreach.store.campaigns import Campaign, Status
 from outreach.store.consent import PURPOSE
 from outreach.store.deliveries import State
@@ -136,8 +137,7 @@ def _people(people: Select[Any]) -> _Kept:
 
 
 def _reasons(connection: Connection, purpose: Purpose, frequency: Frequency, now: dt.datetime) -> dict[str, _Kept]:
-    by_address = select(subscriber.c.id).join(suppression, suppression.c.address == subscriber.c.address)
-    reasons = {"suppressed": _people(by_address)}
+    reasons = {"suppressed": _people(_suppressed(connection))}
     if purpose.needs_consent:
         subscribed = _subscribed(purpose.topic_id)
         reasons["not subscribed to the topic"] = _Kept(not_(subscribed), subscribed)
@@ -159,6 +159,13 @@ def _reasons(connection: Connection, purpose: Purpose, frequency: Frequency, now
     if purpose.needs_consent and frequency.holdout_percent:
         reasons["held out"] = _test(held_out(purpose.name, frequency.holdout_percent))
     return reasons
+
+
+def _suppressed(connection: Connection) -> Select[Any]:
+    """By address, which is what a suppression is of. Looked up once: two statements ask for them."""
+    by_address = select(subscriber.c.id).join(suppression, suppression.c.address == subscriber.c.address)
+    found = given(connection, ("person",), [(person,) for person in connection.execute(by_address).scalars()])
+    return select(found.c.person)
 
 
 def _subscribed(topic_id: int) -> Test:

@@ -13,6 +13,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from enum import IntEnum
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, case, func, insert, literal, select, update
 
@@ -57,26 +58,30 @@ def freeze(
     `languages` maps each language that has a message of its own to the condition that chooses it.
     One INSERT … SELECT in key order, so that the clustered table is only appended to.
     """
-    chosen = audience.order_by(None).subquery()
-    subscriber_id = chosen.c[0]
     language: ColumnElement[str] = literal(default_language)
     if languages:
         language = case(*((condition, name) for name, condition in languages.items()), else_=default_language)
+    if list(audience.columns_clause_froms) == [profile]:
+        chosen: Select[Any] = audience
+    else:
+        people = audience.order_by(None).subquery()
+        chosen = select(profile.c.subscriber_id).join(people, people.c[0] == profile.c.subscriber_id)
     rows = (
-        select(
+        chosen.with_only_columns(
             literal(campaign_id),
             profile.c.subscriber_id,
             literal(State.WAITING.value),
             language,
             literal(0),
             literal(now, delivery.c.at.type),
+            maintain_column_froms=True,
         )
-        .select_from(profile.join(chosen, subscriber_id == profile.c.subscriber_id))
+        .order_by(None)
         .order_by(profile.c.subscriber_id)
     )
     columns = ["campaign_id", "subscriber_id", "state", "language", "attempts", "at"]
-    connection.execute(insert(delivery).from_select(columns, rows))
-    return sum(counts(connection, campaign_id).values())
+    freezing = insert(delivery).from_select(columns, rows).execution_options(preserve_rowcount=True)
+    return connection.execute(freezing).rowcount
 
 
 def counts(connection: Connection, campaign_id: int) -> Counter[State]:

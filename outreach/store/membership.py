@@ -25,7 +25,7 @@ class _by_database(FunctionElement[bool]):  # noqa: N801  (named like the SQL fu
     inherit_cache = True
 
 
-@compiles(_by_database, "sqlite")
+@compiles(_by_database)
 def _first(element: Any, compiler: SQLCompiler, **options: Any) -> str:
     return f"({compiler.process(next(iter(element.clauses)), **options)})"
 
