@@ -38,7 +38,15 @@ class UnknownPerson(OutreachError):
 
 
 def prepare(
-    store: Store, settings: Settings, path: Path, address: str, *, key: str, values: Mapping[str, str], now: dt.datetime
+    store: Store,
+    settings: Settings,
+    path: Path,
+    address: str,
+    *,
+    key: str,
+    values: Mapping[str, str],
+    now: dt.datetime,
+    message_class: str = TRANSACTIONAL,
 ) -> Campaign:
     """The notification of this key: a new one, approved and ready to be sent, or the one that was made before.
 
@@ -66,14 +74,14 @@ def prepare(
             if topic is None:
                 raise CampaignError(f"{path}: no topic is called {main.topic!r}")
             document = plan._document(main, messages, settings, name=name, topic=topic, now=now)
-            document |= {"message_class": TRANSACTIONAL, "audience": 1, "values": dict(values)}
+            document |= {"message_class": message_class, "audience": 1, "values": dict(values)}
             campaign_id = campaigns.add(
                 connection,
                 name=name,
                 file=main.name,
                 topic_id=topic.id,
                 department_id=topic.department_id,
-                message_class=TRANSACTIONAL,
+                message_class=message_class,
                 rule=f"email is {recipient}",
                 plan=document,
                 plan_hash=plan.plan_hash(document),

@@ -10,6 +10,7 @@ import click
 
 from outreach.campaigns import later, lifecycle
 from outreach.cli.campaigns import send_campaign
+from outreach.cli.confirming import send_confirmations
 from outreach.cli.events import push
 from outreach.cli.nightly import nightly
 from outreach.cli.workspace import Workspace, open_workspace, print_json
@@ -17,7 +18,7 @@ from outreach.errors import OutreachError
 from outreach.scheduling import digesting, due
 from outreach.scheduling.locks import alone
 from outreach.sending.recovery import recover
-from outreach.store import campaigns, engagement, installation
+from outreach.store import campaigns, confirmations, engagement, installation, preferences
 from outreach.store.campaigns import Campaign, Status
 from outreach.store.held import accept_overdue, held_suppressions
 from tracking.judging import judge_due
@@ -61,7 +62,13 @@ def upcoming(days: int, as_json: bool) -> None:
 def _run(workspace: Workspace) -> None:
     troubles = [
         trouble
-        for trouble in (_events(workspace), *_sends(workspace), _returns(workspace), *nightly(workspace))
+        for trouble in (
+            _events(workspace),
+            _people(workspace),
+            *_sends(workspace),
+            _returns(workspace),
+            *nightly(workspace),
+        )
         if trouble
     ]
     if troubles:
@@ -76,6 +83,18 @@ def _ping(url: str) -> None:
             urllib.request.urlopen(url, timeout=PING_SECONDS).close()  # noqa: S310 - checked in the line above
         except (urllib.error.URLError, OSError, ValueError):
             return
+
+
+def _people(workspace: Workspace) -> str | None:
+    """Ask who signed up whether it was they; end pauses that are over; forget who never answered."""
+    try:
+        now = workspace.now()
+        with workspace.store.write() as connection:
+            preferences.resume(connection, now=now)
+            confirmations.forget_unconfirmed(connection, now=now)
+        return send_confirmations(workspace)
+    except OutreachError as error:
+        return f"sign-ups: {error}"
 
 
 def _events(workspace: Workspace) -> str | None:

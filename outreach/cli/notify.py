@@ -58,10 +58,20 @@ def notify(
         click.echo(f"{document['campaign']}: {document['state']}{document['why']}")
 
 
-def deliver(workspace: Workspace, file: Path, address: str, *, key: str, values: dict[str, str]) -> dict[str, Any]:
+def deliver(
+    workspace: Workspace,
+    file: Path,
+    address: str,
+    *,
+    key: str,
+    values: dict[str, str],
+    message_class: str = notifying.TRANSACTIONAL,
+) -> dict[str, Any]:
     """Make or find the notification, send it if it still waits, and say where it stands."""
     store, settings = workspace.store, workspace.settings
-    campaign = notifying.prepare(store, settings, file, address, key=key, values=values, now=workspace.now())
+    campaign = notifying.prepare(
+        store, settings, file, address, key=key, values=values, now=workspace.now(), message_class=message_class
+    )
     orders = orders_for(campaign, settings, token_keys=workspace.token_keys, patience=dt.timedelta(0))
     trouble = ""
     try:

@@ -118,6 +118,32 @@ def pairs(as_json: bool) -> None:
             click.echo(f"{visible(who)}: {one} and {other}")
 
 
+@subscribers.command()
+@click.option("--check", is_flag=True, help="Only read the files and say what is wrong in them.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def topics(check: bool, as_json: bool) -> None:
+    """Publish topics/*.toml: from then on people are offered these topics, in their languages."""
+    from outreach.cli.workspace import open_workspace, print_json
+    from outreach.store import topics as store_topics
+    from outreach.subscribers import topic_files
+
+    workspace = open_workspace()
+    files = topic_files.load(workspace.root / "topics")
+    changed = 0
+    if not check:
+        with workspace.store.write() as connection:
+            changed = topic_files.publish(connection, files)
+    with workspace.store.read() as connection:
+        known = store_topics.everyone(connection)
+    if as_json:
+        listed = [{"name": topic.name, "class": topic.message_class} for topic in known]
+        print_json({"files": len(files), "changed": changed, "topics": listed})
+        return
+    click.echo(f"{len(files)} files, {changed} topics changed")
+    for topic in known:
+        click.echo(f"  {visible(topic.name)} ({topic.message_class})")
+
+
 @subscribers.group()
 def imports() -> None:
     """What was imported, and how to take it back.

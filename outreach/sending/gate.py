@@ -15,6 +15,10 @@ ACTIVE = 1
 CONFIRMED = 1
 MANDATORY = frozenset({"statutory", "emergency", "transactional"})
 """Message classes that go to people without a subscription: the law or their safety asks for it."""
+CONFIRMATION = "confirmation"
+"""Asks whether it was really they: goes to whoever is not confirmed yet, or had left."""
+FINAL = frozenset({"manual", "erased"})
+"""Reasons of suppression that a person's own new wish does not end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ def gate(claimed: Claimed, *, message_class: str) -> LeftOut | None:
     """None if the message may leave."""
     if claimed.address is None:
         return LeftOut(State.EXCLUDED, "erased")
+    if message_class == CONFIRMATION:
+        return LeftOut(State.SUPPRESSED, str(claimed.suppressed)) if claimed.suppressed in FINAL else None
     if claimed.suppressed is not None:
         return LeftOut(State.SUPPRESSED, claimed.suppressed)
     if claimed.status != ACTIVE:

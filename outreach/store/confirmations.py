@@ -175,9 +175,11 @@ def ask(
         return
     if (found := suppressions.find(connection, address)) and found.reason in (Reason.MANUAL, Reason.ERASED):
         return
+    known = subscribers.find(connection, address)
+    # The mail that asks goes to somebody, also when it is a known person's new address that it asks about.
+    holder = known.id if known else _stranger(connection, address, detail, at)
     if subscriber_id is None:
-        person = subscribers.find(connection, address)
-        subscriber_id = person.id if person else _stranger(connection, address, detail, at)
+        subscriber_id = holder
     connection.execute(
         insert(table).values(
             kind=kind,

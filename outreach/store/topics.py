@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from outreach.addresses import fold
-from outreach.store.tables import topic
+from outreach.store.tables import department, topic
 
 MAX_NAME = 200
 
@@ -49,3 +50,32 @@ def ensure(connection: Connection, names: Sequence[str]) -> list[int]:
             known[folded] = made[0]
         ids.append(known[folded])
     return ids
+
+
+def describe(
+    connection: Connection, name: str, *, message_class: str, owner: str | None, document: Mapping[str, Any]
+) -> bool:
+    """Give a topic its class, department and names in other languages; it is made if need be. False: it had them."""
+    (topic_id,) = ensure(connection, [name])
+    department_id = _department(connection, owner) if owner else None
+    wanted = {
+        "name": name,
+        "message_class": message_class,
+        "department_id": department_id,
+        "document": dict(document),
+    }
+    row = connection.execute(select(topic).where(topic.c.id == topic_id)).one()
+    if all(getattr(row, column) == value for column, value in wanted.items()):
+        return False
+    connection.execute(update(topic).where(topic.c.id == topic_id).values(**wanted))
+    return True
+
+
+def _department(connection: Connection, name: str) -> int:
+    known = connection.scalar(select(department.c.id).where(department.c.name == name))
+    if known is not None:
+        return int(known)
+    made = connection.execute(insert(department).values(name=name)).inserted_primary_key
+    assert made is not None
+    number: int = made[0]
+    return number
