@@ -123,7 +123,7 @@ def test_a_plan_that_nobody_signed_for_may_be_anybodys_own(city, staffed):
         ("", "Sam Roe", "say who you are"),
         ("outreach-guessed", "Sam Roe", "belongs to nobody"),
         ("sam", "Dana Lee", "the token is Sam Roe's, not Dana Lee's"),
-        ("kim", "Kim Poe", "does not approve"),
+        ("kim", "Kim Poe", "approver"),
     ],
 )
 def test_an_approval_needs_the_approvers_own_token(who, by, said, city, staffed):
