@@ -5,6 +5,7 @@ Nothing is deleted. A mail that was taken and not yet moved when we were killed 
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from outreach.bounces.mime import MAX_BYTES
@@ -30,6 +31,7 @@ def collect(folder: Path, desk: Desk) -> int:
         except FileNotFoundError:
             continue  # another run took it
         desk.take(raw)
-        path.replace(cur / (path.name.partition(":")[0] + SEEN))
+        with contextlib.suppress(FileNotFoundError):  # another run took it too, to no effect, and was quicker
+            path.replace(cur / (path.name.partition(":")[0] + SEEN))
         count += 1
     return count
