@@ -15,7 +15,7 @@ from outreach.cli.events import push
 from outreach.cli.nightly import nightly
 from outreach.cli.workspace import Workspace, open_workspace, print_json
 from outreach.errors import OutreachError
-from outreach.scheduling import digesting, due
+from outreach.scheduling import digesting, due, feeds
 from outreach.scheduling.locks import alone
 from outreach.sending.recovery import recover
 from outreach.store import campaigns, confirmations, engagement, installation, preferences
@@ -133,6 +133,7 @@ def _sends(workspace: Workspace) -> list[str]:
         return [f"{reason}. {installation.REMEDY}"]
     recover(workspace.store, now=workspace.now())
     troubles: list[str] = []
+    _feeds(workspace, troubles)
     ready = [*_scheduled(workspace, troubles), *_digests(workspace, troubles)]
     with workspace.store.read() as connection:
         under_way = campaigns.every(connection, Status.SENDING)
@@ -152,6 +153,17 @@ def _scheduled(workspace: Workspace, troubles: list[str]) -> list[Campaign]:
         found = due.find_due(workspace.store, workspace.settings, segments=workspace.segments(), now=workspace.now())
     troubles.extend(found.troubles)
     return found.campaigns
+
+
+def _feeds(workspace: Workspace, troubles: list[str]) -> None:
+    if not (workspace.root / "feeds").is_dir():
+        return
+    try:
+        with alone(workspace.settings.data / "locks", "feeds") as free:
+            if free:
+                troubles.extend(feeds.collect(workspace.store, workspace.settings, now=workspace.now()))
+    except OutreachError as error:
+        troubles.append(f"feeds: {error}")
 
 
 def _digests(workspace: Workspace, troubles: list[str]) -> list[Campaign]:
