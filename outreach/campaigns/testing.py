@@ -114,4 +114,7 @@ async def _hand_over(settings: Settings, messages: list[Message]) -> None:
             for message in messages:
                 await client.sendmail(message.return_path, [message.recipient], message.data)
     except (SMTPException, OSError) as error:
-        raise TryAgain(f"the relay {relay} did not take the test mail: {error}") from None
+        raise TryAgain(
+            f"the relay {relay} did not take the test mail: {error}. Is it the right one? It is set as relay.url in "
+            "outreach.toml"
+        ) from None

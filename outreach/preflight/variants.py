@@ -29,12 +29,16 @@ def check(reach: Reach, drafts: Sequence[Draft]) -> Iterator[Finding]:
                 f"{people:,} of {reach.people:,} people read {language}, and would get it in {drafts[0].language}",
                 f"write {stem}.{language}.md beside it",
             )  # fmt: skip
-    main = {link.url for link in source.links(drafts[0].body)}
+    main = _destinations(drafts[0])
     for draft in drafts[1:]:
-        here = {link.url for link in source.links(draft.body)}
+        here = _destinations(draft)
         if len(here) < len(main):
             yield Finding(
                 CHECK, Severity.WARN, draft.place,
-                f"{draft.language} has {len(here)} links where {drafts[0].language} has {len(main)}",
+                f"there are links to {len(here)} pages in {draft.language}, and to {len(main)} in {drafts[0].language}",
                 "make sure that nothing was forgotten in translation",
             )  # fmt: skip
+
+
+def _destinations(draft: Draft) -> set[str]:
+    return {link.url for link in source.links(draft.body) if not link.image}
