@@ -139,12 +139,11 @@ def test_a_day_with_the_published_timing_is_told_apart(sqlite_store: Store, tmp_
     assert (again.hits > 10_000, again.changed) == (True, 0)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_a_day_with_timings_that_the_rules_never_saw(sqlite_store: Store, tmp_path: Path, seed: int) -> None:
-    """Blind: everything the rules look at is drawn at random, and nothing was tuned on it."""
+def blind(seed: int) -> Habits:
+    """Everything the rules look at, drawn at random; nothing was tuned on it."""
     dice = Random(f"blind {seed}")
     begin = dice.uniform(1, 400)
-    habits = Habits(
+    return Habits(
         links=dice.randint(3, 14),
         apple=dice.uniform(0.2, 0.6),
         scanned=dice.uniform(0.02, 0.2),
@@ -161,7 +160,11 @@ def test_a_day_with_timings_that_the_rules_never_saw(sqlite_store: Store, tmp_pa
         homes=dice.randint(500, 30_000),
         think=(1.2, dice.uniform(10, 200)),
     )
-    check(live_through(sqlite_store, tmp_path, habits, people=PEOPLE, seed=seed))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_day_with_timings_that_the_rules_never_saw(sqlite_store: Store, tmp_path: Path, seed: int) -> None:
+    check(live_through(sqlite_store, tmp_path, blind(seed), people=PEOPLE, seed=seed))
 
 
 def test_every_hit_is_kept(sqlite_store: Store, tmp_path: Path) -> None:
