@@ -142,11 +142,10 @@ def take(
         update(delivery)
         .where(
             delivery.c.campaign_id == campaign_id,
-            delivery.c.subscriber_id == bindparam("person"),
+            delivery.c.subscriber_id.in_(mine),
             delivery.c.state == State.WAITING,
         )
-        .values(state=State.SENDING.value, claim_id=claim_id, attempts=delivery.c.attempts + 1, at=now),
-        [{"person": subscriber_id} for subscriber_id in mine],
+        .values(state=State.SENDING.value, claim_id=claim_id, attempts=delivery.c.attempts + 1, at=now)
     )
     facts = _facts(connection, campaign_id, claim_id, row.topic_id, mine)
     return _with_items(connection, campaign_id, facts) if row.message_class == digests.MESSAGE_CLASS else facts
