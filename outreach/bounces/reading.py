@@ -158,7 +158,8 @@ def _found(report: Report) -> list[Found]:
         return [_with_words(each, report) for each in _once(found)]
     if report.nested is not None:
         return _found(open_report(split(report.nested)))
-    return readers.read(report) if report.by_a_server else []
+    told = readers.read(report) if report.by_a_server else []
+    return [each for each in told if ".." not in each.address]  # david...@gmail.com: an archive hid the address
 
 
 def _with_words(found: Found, report: Report) -> Found:

@@ -26,5 +26,7 @@ def read(report: Report) -> list[Found]:
     """The address of the sentence, with the whole report for its words."""
     if _LISTED.search(report.text):
         return []
-    named = list(dict.fromkeys(match["address"].lower() for match in _SENTENCES.finditer(report.text[:8000])))
+    named = list(
+        dict.fromkeys(match["address"].lower() for match in _SENTENCES.finditer(" ".join(report.text[:8000].split())))
+    )
     return [Found(address=each, text=one_line(report.text)) for each in named] if len(named) == 1 else []

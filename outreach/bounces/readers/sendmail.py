@@ -36,7 +36,7 @@ def read(report: Report) -> list[Found]:
     for head in heads:
         _listed(report.text[head.end() :], listed)
     told = report.text[transcript.end() :] if transcript else ""
-    about, common, asked = _transcript(told)
+    about, common, sender_refused = _transcript(told)
     names = list(listed) or list(about) or addresses("\n".join(common))
     if not names:
         names = report.written_to[:1]
@@ -44,7 +44,9 @@ def read(report: Report) -> list[Found]:
     return [
         Found(
             address=name,
-            text=one_line(" ".join([*listed.get(name, []), *about.get(name, []), *([] if name in asked else common)])),
+            text=one_line(
+                " ".join([*listed.get(name, []), *about.get(name, []), *(sender_refused if name in about else common)])
+            ),
             remote=remote[1].rstrip(".:") if remote else "",
         )
         for name in names
@@ -67,15 +69,16 @@ def _listed(text: str, found: dict[str, list[str]]) -> None:
             current.append(line.strip())
 
 
-def _transcript(text: str) -> tuple[dict[str, list[str]], list[str], set[str]]:
-    """What was said about each address, what concerned everybody, and whose RCPT was answered."""
+def _transcript(text: str) -> tuple[dict[str, list[str]], list[str], list[str]]:
+    """What was said about each address, what concerned everybody, and the replies to MAIL."""
     about: dict[str, list[str]] = {}
     common: list[str] = []
-    answered: set[str] = set()
-    asked = ""
+    to_mail: list[str] = []
+    asked = command = ""
     for line in text.split("\n")[:500]:
         if re.match(r"^\s*-{3,}", line):
             break
+        command = line.upper() if line.startswith(">>>") else command
         if rcpt := _RCPT.search(line):
             asked = rcpt["address"].lower()
         elif line.startswith(">>>"):
@@ -87,9 +90,9 @@ def _transcript(text: str) -> tuple[dict[str, list[str]], list[str], set[str]]:
             about_whom = asked if match["reply"] else next((each for each in named if each in about), "")
             if not about_whom and named and match["own"]:
                 about_whom = named[0]
-            if asked and match["reply"]:
-                answered.add(asked)
+            if match["reply"] and command.startswith(">>> MAIL"):
+                to_mail.append(reply)
             (about.setdefault(about_whom, []) if about_whom else common).append(reply)
         elif line.strip():
             common.append(line.strip())
-    return about, common, answered
+    return about, common, to_mail
