@@ -62,7 +62,7 @@ def test_whoever_ends_a_worker_twice_is_quarantined_and_everybody_else_gets_it(
 ) -> None:
     poisoned(act)
     city = cities.build(tmp_path, 60, port=server.port)
-    supervisor.send(replace(city.orders, stalled_after=1.0), count=1)
+    supervisor.send(replace(city.orders, stalled_after=4.0), count=1)
     assert city.counts() == {"accepted": 59, "quarantined": 1}
     assert oracle(server.accepted_ids, city.ledger()).balanced
 
