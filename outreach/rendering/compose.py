@@ -11,6 +11,7 @@ from binascii import b2a_base64
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -82,6 +83,7 @@ class Composer:
         self._html = WireTemplate(compiled.html, form=wire.HTML, language=language, constants=constants)
         self._subject = WireTemplate(compiled.subject, form=wire.HEADER, language=language, constants=constants)
         self._wants = self._text.names | self._html.names
+        self._followed = (self._text, self._html, self._wants)
         self._fields = tuple((field, missing(field)) for field in sorted(compiled.fields))
         boundary = f"=_{compiled.hash[:24]}"  # `=_` never occurs in quoted-printable (RFC 2045, section 6.7)
         self._open_text = f"--{boundary}\r\n{_PART.format('plain')}"
@@ -94,6 +96,14 @@ class Composer:
             self._seals.append(Seal(signer, names))
             signer = signer.second
         self._clock = _Clock(-1, "")
+
+    @cached_property
+    def _unfollowed(self) -> tuple[WireTemplate, WireTemplate, frozenset[str]]:
+        """Both parts for who does not want to be followed; made when the first such person comes."""
+        plain = preview.untracked(preview.direct(self._compiled))
+        text = WireTemplate(plain.text, form=wire.TEXT, language=plain.language, constants=plain.constants)
+        html = WireTemplate(plain.html, form=wire.HTML, language=plain.language, constants=plain.constants)
+        return text, html, text.names | html.names
 
     def _needs_wrapping(self) -> bool:
         """Our own addresses are plain by construction; only with a very long tracking address they need wrapping."""
@@ -168,7 +178,7 @@ class Composer:
         base = self._tracking_url
         unsubscribe = links.unsubscribe_url(base, sign(Purpose.UNSUBSCRIBE, campaign, person))
         urls = {"unsubscribe_url": unsubscribe + SOFT}
-        wants = self._wants
+        text_part, html_part, wants = self._followed if recipient.tracked else self._unfollowed
         if "click_base" in wants:
             urls["click_base"] = links.click_base(base, sign(Purpose.CLICK, campaign, person)) + SOFT
         if "pixel_url" in wants:
@@ -180,7 +190,7 @@ class Composer:
         if self._long_urls:
             urls = {name: segment(url.removesuffix(SOFT)) for name, url in urls.items()}
         values = self._values(recipient.attributes)
-        text, html = self._text.render(values, urls=urls), self._html.render(values, urls=urls)
+        text, html = text_part.render(values, urls=urls), html_part.render(values, urls=urls)
         body = "".join((self._open_text, *text, self._open_html, *html, self._close)).encode("ascii")
         message_id = f"{sign(Purpose.MESSAGE_ID, campaign, person)}@{self._domain}"
         return_path = links.return_path(sign(Purpose.RETURN_PATH, campaign, person), domain=self._domain)

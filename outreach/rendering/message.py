@@ -140,6 +140,8 @@ class Recipient:
     subscriber_id: int
     address: str
     attributes: Mapping[str, object]
+    tracked: bool = True
+    """False for who does not want to be followed: no pixel, and links that lead straight where they go."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from outreach.rendering.expressions import Sandbox, missing, printed, tree_for
 from outreach.rendering.message import CompiledMessage, Recipient
 
 NOWHERE: Final = "#"
+_PIXEL = re.compile(r"<img\b[^<>]*\{\{ pixel_url \}\}[^<>]*>")
 _CLICK = re.compile(r"\{\{ click_base \}\}(\d+)")
 
 
@@ -51,6 +52,11 @@ def direct(compiled: CompiledMessage) -> CompiledMessage:
     html = _CLICK.sub(lambda found: str(escape(compiled.links[int(found[1])])), compiled.html)
     text = _CLICK.sub(lambda found: compiled.links[int(found[1])], compiled.text)
     return replace(compiled, html=html, text=text).hashed()
+
+
+def untracked(compiled: CompiledMessage) -> CompiledMessage:
+    """The message for who does not want to be followed: no pixel either."""
+    return replace(compiled, html=_PIXEL.sub("", compiled.html)) if "pixel_url" in compiled.html else compiled
 
 
 def render_preview(

@@ -240,3 +240,15 @@ def test_a_message_can_link_to_itself_in_a_browser(compiled, composer, ada, now)
     text = message_from_bytes(message.data, policy=SMTP).get_body(("plain",)).get_content()
     token = text.partition("/v/")[2][:28]
     assert KEYS.verify(Purpose.VIEW, token) == Subject(5, 7)
+
+
+def test_who_does_not_want_to_be_followed_gets_straight_links_and_no_pixel(compiled, composer, ada, now):
+    made = composer(compiled())
+    followed, free = (
+        message_from_bytes(made.compose(replace(ada, tracked=tracked), now=now).data) for tracked in (True, False)
+    )
+    own = [part.get_payload(decode=True).decode() for part in free.get_payload()]
+    assert all("https://city.example/move" in part for part in own)
+    assert not any("/c/" in part or "/o/" in part for part in own)
+    assert all("/u/" in part for part in own)  # the way out is still theirs alone
+    assert "https://city.example/move" not in str(followed)
