@@ -85,6 +85,7 @@ GERMAN: Mapping[str, str] = {
     "received.campaign": "die{window} die Kampagne {name} erhalten haben",
     "received.campaign.no": "die{window} die Kampagne {name} nicht erhalten haben",
     "within": "in den letzten {amount} {unit} (seit {first})",
+    "within.1": "seit {first} (1 {unit})",
     "before": "vor dem {first}",
     "after": "nach dem {first}",
     "since": "am {first} oder später",

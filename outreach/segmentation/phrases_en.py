@@ -85,6 +85,7 @@ ENGLISH: Mapping[str, str] = {
     "received.campaign": "who received campaign {name}{window}",
     "received.campaign.no": "who did not receive campaign {name}{window}",
     "within": "in the last {amount} {unit} (since {first})",
+    "within.1": "in the last {unit} (since {first})",
     "before": "before {first}",
     "after": "after {first}",
     "since": "on or after {first}",

@@ -85,6 +85,7 @@ SPANISH: Mapping[str, str] = {
     "received.campaign": "que recibieron la campaña {name}{window}",
     "received.campaign.no": "que no recibieron la campaña {name}{window}",
     "within": "en los últimos {amount} {unit} (desde el {first})",
+    "within.1": "desde el {first} (1 {unit})",
     "before": "antes del {first}",
     "after": "después del {first}",
     "since": "el {first} o después",

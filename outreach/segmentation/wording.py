@@ -105,6 +105,8 @@ class Wording:
         first, end = first_and_end(window, today=self.today)
         amount = window.amount
         key = "window.between" if window.kind == "between" else window.kind
+        if (key, amount) == ("within", 1):
+            key = "within.1"
         mark = window.dates[0] if window.dates else None
         return self.say(
             key,
