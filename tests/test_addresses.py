@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from random import Random
 
 import pytest
 from email_validator import EmailNotValidError, validate_email
@@ -92,6 +93,44 @@ def test_the_verdict_is_email_validators_for_each_of_its_own_cases(shared: Path)
         if ours != expected:
             different.append((text, expected, ours))
     assert different == []
+
+
+def test_the_verdict_is_email_validators_for_a_hundred_thousand_made_up_addresses() -> None:
+    dice = Random(296)
+    domains = [
+        f"{word}{number}.example" for word in ("mail", "Büro", "x-y", "-bad", "a..b", "под") for number in range(40)
+    ]
+    domains += [
+        "localhost",
+        "192.0.2.1",
+        "[192.0.2.1]",
+        "example",
+        "a" * 64 + ".example",
+        "co_op.example",
+        "ex ample.org",
+    ]
+    letters = "aZ09.+-_'!#$%&*/=?^`{|}~ @,;:\\\"()éß你"
+    different = []
+    for _ in range(100_000):
+        local = "".join(dice.choices(letters, weights=[40] * 12 + [1] * (len(letters) - 12), k=dice.randint(0, 12)))
+        text = f"{local}@{dice.choice(domains)}"
+        expected = verdict(text)
+        try:
+            ours = normalise(text)
+        except BadAddress:
+            ours = None
+        if ours != expected:
+            different.append((text, expected, ours))
+    assert different == []
+
+
+def verdict(text: str) -> str | None:
+    """email-validator's own, of the whole address."""
+    try:
+        found = validate_email(strip(text), check_deliverability=False, allow_smtputf8=False)
+    except EmailNotValidError:
+        return None
+    return found.ascii_email.lower() if found.ascii_email else None
 
 
 def test_a_topic_is_found_whatever_its_spelling() -> None:

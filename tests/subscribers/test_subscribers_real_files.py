@@ -6,8 +6,10 @@ import csv
 import datetime as dt
 import json
 from pathlib import Path
+from random import Random
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from outreach.addresses import BadAddress, normalise
 from outreach.store import tables
@@ -81,6 +83,44 @@ def test_again_and_in_another_order_nothing_changes(sqlite_store: Store, shared:
     imported(sqlite_store, data, tmp_path, *names)
     for result in imported(sqlite_store, data, tmp_path, *reversed(names)):
         assert (result.new, result.changed) == (0, 0)
+
+
+def test_every_order_of_all_files_gives_the_same_people_and_suppressions(
+    sqlite_store: Store, shared: Path, tmp_path: Path
+) -> None:
+    names = [*ROWS, "311-cases.jsonl"]
+    imported(sqlite_store, shared / "data", tmp_path, *names)
+    expected = everybody(sqlite_store)
+    Random(3).shuffle(names)
+    with sqlite_store.write() as connection:
+        for table in reversed(tables.main.sorted_tables):
+            if table.name != "field":
+                connection.execute(delete(table))
+    imported(sqlite_store, shared / "data", tmp_path, *names)
+    assert everybody(sqlite_store) == expected
+
+
+def everybody(store: Store) -> tuple[Any, ...]:
+    """People with all that is known of them, their subscriptions, and who must not be written to; not our own nu"""
+    person, profile, topic, subscription = tables.subscriber, tables.profile, tables.topic, tables.subscription
+    suppression = tables.suppression
+    slots = [profile.c[name] for name in ("locale", "joined_at", "t1", "t2", "n1")]
+    with store.read() as connection:
+        people = connection.execute(
+            select(person.c.address, person.c.attributes, *slots)
+            .join(profile, profile.c.subscriber_id == person.c.id)
+            .order_by(person.c.address)
+        ).all()
+        topics = connection.execute(
+            select(person.c.address, topic.c.key, subscription.c.status, subscription.c.frequency)
+            .join(subscription, subscription.c.subscriber_id == person.c.id)
+            .join(topic, topic.c.id == subscription.c.topic_id)
+            .order_by(person.c.address, topic.c.key)
+        ).all()
+        left = connection.execute(
+            select(suppression.c.address, suppression.c.reason, suppression.c.at).order_by(suppression.c.address)
+        ).all()
+    return people, topics, left
 
 
 def test_letters_are_right_wherever_a_file_still_has_them(sqlite_store: Store, shared: Path, tmp_path: Path) -> None:
