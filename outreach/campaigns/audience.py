@@ -137,7 +137,7 @@ def _people(people: Select[Any]) -> _Kept:
 
 
 def _reasons(connection: Connection, purpose: Purpose, frequency: Frequency, now: dt.datetime) -> dict[str, _Kept]:
-    reasons = {"suppressed": _people(_suppressed(connection))}
+    reasons = {"suppressed": _people(_suppressed(connection, purpose))}
     if purpose.needs_consent:
         subscribed = _subscribed(purpose.topic_id)
         reasons["not subscribed to the topic"] = _Kept(not_(subscribed), subscribed)
@@ -161,9 +161,11 @@ def _reasons(connection: Connection, purpose: Purpose, frequency: Frequency, now
     return reasons
 
 
-def _suppressed(connection: Connection) -> Select[Any]:
+def _suppressed(connection: Connection, purpose: Purpose) -> Select[Any]:
     """By address, which is what a suppression is of. Looked up once: two statements ask for them."""
     by_address = select(subscriber.c.id).join(suppression, suppression.c.address == subscriber.c.address)
+    if not purpose.needs_consent:  # who called our mail spam still hears what the law or their safety asks for
+        by_address = by_address.where(suppression.c.reason != "complaint")
     found = given(connection, ("person",), [(person,) for person in connection.execute(by_address).scalars()])
     return select(found.c.person)
 

@@ -164,7 +164,7 @@ def pauses(provider: str | None) -> None:
     workspace = open_workspace()
     with workspace.store.write() as connection:
         if provider:
-            click.echo(f"{store_bounces.resume(connection, provider=provider)} ended")
+            click.echo(f"{store_bounces.resume(connection, provider=provider, now=workspace.now())} ended")
         for each in store_bounces.pauses(connection, now=workspace.now()):
             click.echo(f"{each.domain} rests at {each.provider} until {each.until:%Y-%m-%d %H:%M} UTC")
             click.echo(f"    refused {each.count} times, last: {visible(each.reason)}")

@@ -17,6 +17,7 @@ MANDATORY = frozenset({"statutory", "emergency", "transactional"})
 """Message classes that go to people without a subscription: the law or their safety asks for it."""
 CONFIRMATION = "confirmation"
 """Asks whether it was really they: goes to whoever is not confirmed yet, or had left."""
+COMPLAINT = "complaint"
 FINAL = frozenset({"manual", "erased"})
 """Reasons of suppression that a person's own new wish does not end."""
 
@@ -35,7 +36,8 @@ def gate(claimed: Claimed, *, message_class: str) -> LeftOut | None:
         return LeftOut(State.EXCLUDED, "erased")
     if message_class == CONFIRMATION:
         return LeftOut(State.SUPPRESSED, str(claimed.suppressed)) if claimed.suppressed in FINAL else None
-    if claimed.suppressed is not None:
+    # Who called our mail spam is left alone, but still hears what the law or their safety asks for.
+    if claimed.suppressed is not None and not (claimed.suppressed == COMPLAINT and message_class in MANDATORY):
         return LeftOut(State.SUPPRESSED, claimed.suppressed)
     if claimed.status != ACTIVE:
         return LeftOut(State.EXCLUDED, "no longer active")

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from outreach.events import Event, Kind
+from outreach.store import throttles
 from outreach.store.deliveries import State
 from outreach.store.dialects import from_ms
 from outreach.store.suppressions import Reason, suppress
@@ -116,7 +117,8 @@ def lift_suspensions(connection: Connection, *, before: dt.datetime) -> int:
 def pause(
     connection: Connection, *, domain: str, provider: str, until: dt.datetime, reason: str, now: dt.datetime
 ) -> None:
-    """Let a sending domain rest at a provider; another refusal makes the rest longer."""
+    """Let a sending domain rest at a provider; another refusal makes the rest longer. All workers obey at once."""
+    throttles.slow_down(connection, provider, until=until, lanes=1, rate=None, reply=reason, now=until)
     mine = (provider_pause.c.domain == domain) & (provider_pause.c.provider == provider)
     known = connection.execute(select(provider_pause.c.until).where(mine)).scalar()
     if known is None:
@@ -138,8 +140,9 @@ def pauses(connection: Connection, *, now: dt.datetime) -> list[Pause]:
     return [Pause(row.domain, row.provider, row.until, row.reason, row.refusals) for row in rows]
 
 
-def resume(connection: Connection, *, provider: str, domain: str | None = None) -> int:
+def resume(connection: Connection, *, provider: str, now: dt.datetime, domain: str | None = None) -> int:
     """End a rest early. How many there were."""
+    throttles.slow_down(connection, provider, until=None, lanes=None, rate=None, reply=None, now=now)
     mine = provider_pause.c.provider == provider
     if domain is not None:
         mine &= provider_pause.c.domain == domain
