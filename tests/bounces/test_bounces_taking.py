@@ -14,7 +14,9 @@ from sqlalchemy import func, select, update
 from outreach.bounces.policy import Limits
 from outreach.bounces.recording import Fate, record_refusals
 from outreach.errors import ConfigurationError, TryAgain
-from outreach.store import bounces, tables
+from outreach.sending.gate import gate
+from outreach.store import bounces, tables, throttles
+from outreach.store.claims import Claimed
 from outreach.store.database import Store
 from outreach.store.deliveries import State
 from outreach.tokens import Purpose
@@ -253,3 +255,19 @@ def test_a_busy_store_makes_the_mta_come_again(tmp_path: Path) -> None:
 def test_returned_mail_is_not_taken_from_the_network() -> None:
     with pytest.raises(ConfigurationError, match="only taken on this machine"):
         asyncio.run(listening.serve(lambda raw, to: None, host="0.0.0.0", port=0, lmtp=False))
+
+
+def test_a_pause_holds_every_worker_back_from_that_provider(city: Store, make_desk: MakeDesk, now: dt.datetime) -> None:
+    text = "550 5.7.1 blocked using zen.spamhaus.org"
+    make_desk(city).take(dsn("grace@gmail.com", to=envelope(2), diagnostic=text, status="5.7.1"))
+    with city.write() as connection:
+        held = throttles.slowed(connection)["google"].until
+        bounces.resume(connection, provider="google", now=now)
+        assert (held, throttles.slowed(connection).get("google")) == (now + dt.timedelta(hours=4), None)
+
+
+@pytest.mark.parametrize(("message_class", "passes"), [("regular", False), ("statutory", True), ("emergency", True)])
+def test_a_complaint_leaves_statutory_mail_alone(message_class: str, *, passes: bool) -> None:
+    facts = {"address": "ada@example.com", "status": 1, "suppressed": "complaint", "subscription": 1}
+    claimed = Claimed(**{**dict.fromkeys(Claimed._fields), **facts})
+    assert (gate(claimed, message_class=message_class) is None) == passes
