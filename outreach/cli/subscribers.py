@@ -225,14 +225,14 @@ def show(address: str, as_json: bool) -> None:
 
 @subscribers.command()
 @click.option("--segment", metavar="NAME-or-RULE", help="Only these people.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file; without it, stdout.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A .csv, .jsonl or .xlsx; else stdout.")
 def export(segment: str | None, out: Path | None) -> None:
-    """People as CSV, safe to open in a spreadsheet, with everything an import can take back."""
+    """People as CSV, JSON lines or XLSX, safe in a spreadsheet, with everything an import can take back."""
     from outreach.cli.workspace import open_workspace
     from outreach.segmentation.catalogue import load_catalogue
     from outreach.segmentation.sql import compile_rule
     from outreach.subscribers.erasing import note_export
-    from outreach.subscribers.exporting import write_csv
+    from outreach.subscribers.exporting import write_csv, write_file
 
     workspace = open_workspace()
     with workspace.store.read() as connection:
@@ -245,12 +245,8 @@ def export(segment: str | None, out: Path | None) -> None:
         if out is None:
             write_csv(connection, sys.stdout, among=among)
             return
-        draft = out.with_name(f".{out.name}.part")
         try:
-            # The mark at the beginning makes spreadsheets read UTF-8.
-            with draft.open("w", encoding="utf-8-sig", newline="") as file:
-                count = write_csv(connection, file, among=among)
-            draft.replace(out)
+            count = write_file(connection, out, among=among)
         except OSError as error:
             raise click.FileError(str(out), error.strerror or "it cannot be written") from None
         note_export(workspace.settings.data, out)
