@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from outreach.bounces.classify import fault
+from outreach.events import Choice
 from outreach.rendering.compose import Composer
 from outreach.rendering.errors import ComposeError
 from outreach.rendering.message import Recipient
@@ -326,4 +327,5 @@ def recipient(claimed: Claimed, words: Mapping[str, str] = MappingProxyType({}))
         "language": claimed.locale,
         "joined": claimed.joined_at,
     }
-    return Recipient(claimed.subscriber_id, str(claimed.address), attributes)
+    tracked = claimed.tracking != Choice.NONE
+    return Recipient(claimed.subscriber_id, str(claimed.address), attributes, tracked)

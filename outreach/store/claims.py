@@ -62,6 +62,8 @@ class Claimed(NamedTuple):
     strikes: int | None
     """How many workers died while this message was being made; None: none did."""
     timezone: str | None
+    tracking: int | None = None
+    """events.Choice of this person; None: the organisation's default."""
 
 
 class Written(NamedTuple):
@@ -227,6 +229,7 @@ def _facts(
             subscription.c.status,
             strike.c.count,
             profile.c.timezone,
+            profile.c.tracking,
         )
         .select_from(source)
         .where(

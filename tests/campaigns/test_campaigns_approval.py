@@ -74,6 +74,22 @@ def test_who_leaves_after_approval_is_left_out_and_counted_and_the_rest_is_sent(
     assert (counts["accepted"], counts["suppressed"], counts["frozen"]) == (59, 1, 60)
 
 
+def test_who_chose_not_to_be_followed_gets_straight_links_and_no_pixel(approved, city):
+    sql(
+        city,
+        "UPDATE profile SET tracking = 1 WHERE subscriber_id ="
+        " (SELECT id FROM subscriber WHERE address = 'p7@example.com')",
+    )
+    with FaultServer() as server:
+        city.run("campaigns", "send", approved, "--yes", OUTREACH_RELAY_URL=f"smtp://127.0.0.1:{server.port}")
+        straight = {
+            envelope.recipients[0]
+            for envelope in server.accepted
+            if b"/c/" not in envelope.content and b"/o/" not in envelope.content
+        }
+    assert straight == {"p7@example.com"}
+
+
 # Who may approve
 
 
