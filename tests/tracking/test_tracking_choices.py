@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 import time
 from pathlib import Path
@@ -74,7 +75,7 @@ def test_a_choice_reaches_the_service_within_seconds(city: Store, tmp_path: Path
     with running(tmp_path, database_url=url) as service:
         with city.write() as connection:
             connection.execute(insert(tables.profile).values(subscriber_id=2, status=1, tracking=Choice.NONE.value))
-        eventually(lambda: (tmp_path / "links" / choices.NAME).exists())
+        eventually(lambda: (tmp_path / "links" / choices.NAME).exists(), seconds=40)
         time.sleep(choices.RECHECK_SECONDS + 0.1)
         service.get(f"/o/{token(Purpose.OPEN, 2)}.gif")
         assert rows(service) == []
@@ -84,13 +85,21 @@ def test_an_unsubscribe_amid_a_burst_is_held_and_one_after_a_single_click_is_not
     url = city.main.url.render_as_string(hide_password=False)
     with running(tmp_path, database_url=url) as service:
         leave = [f"/u/{token(Purpose.UNSUBSCRIBE, person)}" for person in (0, 1, 2)]
-        for number in range(3):
-            service.get(f"/c/{token(Purpose.CLICK, 1)}/{number}")
+        at_once(service, *(f"/c/{token(Purpose.CLICK, 1)}/{number}" for number in range(3)))
         assert service.post(leave[1], "List-Unsubscribe=One-Click").status == 200
         service.get(f"/c/{token(Purpose.CLICK, 2)}/0")
         assert service.post(leave[2], "leave=topic").status == 200
-        eventually(lambda: len(states(city)) == 2)
+        eventually(lambda: len(states(city)) == 2, seconds=40)
     assert states(city) == {1: store_events.Held.WAITING, 2: None}
+
+
+def at_once(service: Service, *paths: str) -> None:
+    """Ask for all of them in one packet: a busy machine must not make a scanner look like a person."""
+    with socket.create_connection(("127.0.0.1", service.port), 10) as connection:
+        connection.sendall(b"".join(f"GET {path} HTTP/1.1\r\nHost: t\r\n\r\n".encode() for path in paths))
+        found = b""
+        while found.count(b"HTTP/1.1 302") < len(paths):
+            found += connection.recv(65536)
 
 
 def states(city: Store) -> dict[int, int | None]:
@@ -112,7 +121,10 @@ def test_redirects_work_with_the_database_gone_and_events_arrive_when_it_is_back
         assert service.post(f"/u/{token(Purpose.UNSUBSCRIBE, 3)}", "leave=topic").status == 200
         time.sleep(0.5)
         (tmp_path / "gone").rename(folder)
-        eventually(lambda: 3 in states(sqlite_city), seconds=20)
-    with sqlite_city.read_events() as connection:
-        clicks = connection.execute(tables.event.select()).all()
-    assert [(row.kind, row.subscriber_id) for row in clicks] == [(Kind.CLICK, 2)]
+        eventually(lambda: 3 in states(sqlite_city), seconds=40)
+        eventually(lambda: clicks(sqlite_city) == [(Kind.CLICK, 2)], seconds=40)
+
+
+def clicks(city: Store) -> list[tuple[int, int]]:
+    with city.read_events() as connection:
+        return [(row.kind, row.subscriber_id) for row in connection.execute(tables.event.select())]
