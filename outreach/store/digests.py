@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, literal, select, tuple_, update
 from sqlalchemy import insert as plain_insert
 
 from outreach.store.checkpoints import insert
@@ -96,7 +96,10 @@ def wait(connection: Connection, item_id: int, people: Select[tuple[int]], *, to
         .order_by(subscription.c.subscriber_id)
     )
     columns = ["item_id", "subscriber_id", "frequency"]
-    return connection.execute(plain_insert(pending).from_select(columns, rows)).rowcount
+    connection.execute(plain_insert(pending).from_select(columns, rows))
+    # PostgreSQL's driver does not say how many rows such a statement wrote.
+    mine = select(func.count()).select_from(pending).where(pending.c.item_id == item_id)
+    return connection.execute(mine).scalar_one()
 
 
 def subscribers_of(topic_id: int) -> Select[tuple[int]]:

@@ -75,4 +75,5 @@ def _add(
     connection: Connection, file: str, at: dt.datetime, *, state: State, campaign_id: int | None, now: dt.datetime
 ) -> int:
     values = {"file": file, "at": at, "campaign_id": campaign_id, "state": state.value, "noted_at": now}
-    return connection.execute(insert(connection, occurrence).values(values).on_conflict_do_nothing()).rowcount
+    statement = insert(connection, occurrence).values(values).on_conflict_do_nothing().returning(occurrence.c.file)
+    return len(connection.execute(statement).all())

@@ -1,0 +1,55 @@
+"""Items, waiting people and occurrences, on both databases."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from sqlalchemy import func, insert, select
+
+from outreach.store import campaigns, digests, schedule, tables, topics
+from outreach.store.consent import CONFIRMED, Frequency
+from outreach.store.digests import Due
+from outreach.store.schedule import State
+
+
+def test_an_item_waits_is_carried_and_is_nowhere_else(store, now):
+    with store.write() as connection:
+        (topic,) = topics.ensure(connection, ["Parking"])
+        row = {"address": "ada@example.org", "attributes": {}, "created_at": now}
+        (ada,) = connection.execute(insert(tables.subscriber).values(row)).inserted_primary_key
+        connection.execute(insert(tables.profile).values(subscriber_id=ada, status=1, locale="es-MX"))
+        values = {"topic_id": topic, "subscriber_id": ada, "status": CONFIRMED, "frequency": 1, "changed_at": now}
+        connection.execute(insert(tables.subscription).values(values))
+        content = {"en": {"title": "Sweeping", "body": "Move your car"}}
+        item = digests.add_item(connection, topic_id=topic, content=content, source="feed 1", published_at=now)
+        assert item is not None
+        assert digests.add_item(connection, topic_id=topic, content=content, source="feed 1") is None
+        assert digests.wait(connection, item, digests.subscribers_of(topic), topic_id=topic) == 1
+    with store.read() as connection:
+        assert digests.zones(connection) == [None]
+        assert not digests.wanted_at_once(connection)
+        due = [Due(Frequency.DAILY, None, now)]
+        assert digests.due_items(connection, due) == {ada: [item]}
+        assert digests.due_items(connection, [Due(Frequency.DAILY, None, now - dt.timedelta(seconds=1))]) == {}
+        assert digests.entitled(connection, [ada]) == {ada: {topic}}
+        assert digests.locales(connection, [ada]) == {ada: "es-MX"}
+    with store.write() as connection:
+        values = {"message_class": "digest", "rule": "", "plan": {}, "plan_hash": "", "frozen": 1, "planned_at": now}
+        campaign = campaigns.add(connection, name="digest-1", file="digest", **values)
+        digests.carry(connection, campaign, {ada: [item]}, languages={ada: "es"}, now=now)
+        assert digests.due_items(connection, due) == {}
+        assert digests.carried(connection, campaign, [ada]) == {ada: {f"item_{item}": True}}
+        assert digests.topics_in(connection, campaign, ada) == [topic]
+        assert connection.execute(select(func.count()).select_from(tables.pending)).scalar_one() == 0
+
+
+def test_an_occurrence_belongs_to_one_campaign(store, now):
+    with store.write() as connection:
+        assert schedule.claim(connection, "parking", now, campaign_id=1, now=now)
+        assert schedule.claim(connection, "parking", now, campaign_id=1, now=now)
+        assert not schedule.claim(connection, "parking", now, campaign_id=2, now=now)
+        schedule.started(connection, 1, now=now)
+        assert not schedule.claim(connection, "parking", now, campaign_id=1, now=now)
+        later = now + dt.timedelta(days=1)
+        assert schedule.note(connection, "parking", [now, later], state=State.MISSED, now=now) == 1
+        assert schedule.latest(connection, "parking") == later
