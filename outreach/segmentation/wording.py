@@ -104,9 +104,8 @@ class Wording:
     def window(self, window: Window) -> str:
         first, end = first_and_end(window, today=self.today)
         amount = window.amount
-        key = "window.between" if window.kind == "between" else window.kind
-        if (key, amount) == ("within", 1):
-            key = "within.1"
+        keys = {("within", 1): "within.1", ("between", amount): "window.between"}
+        key = keys.get((window.kind, amount), window.kind)
         mark = window.dates[0] if window.dates else None
         return self.say(
             key,
