@@ -137,7 +137,8 @@ def _within(client: ipaddress.IPv4Address | ipaddress.IPv6Address, network: str)
 def check(resolver: Resolver, domain: str, addresses: tuple[str, ...], relay: str) -> Check:
     """Whether the return path's domain lets our machines send."""
     name = f"{NAME} {domain}"
-    allow = " ".join(f"ip{6 if ':' in each else 4}:{each}" for each in addresses) or (f"a:{relay}" if relay else "mx")
+    named = f"a:{relay}" if "." in relay and relay.rpartition(".")[2].isalpha() else "mx"  # 127.0.0.1 is nobody's name
+    allow = " ".join(f"ip{6 if ':' in each else 4}:{each}" for each in addresses) or named
     publish = f'{domain}. TXT "v=spf1 {allow} -all"'
     try:
         text = record(resolver, domain)
