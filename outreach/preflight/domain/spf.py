@@ -66,8 +66,7 @@ def evaluate(resolver: Resolver, domain: str, address: str, tally: Tally) -> str
     redirect = ""
     terms = text.split()[1:]
     for term in terms:  # a wrong term anywhere breaks the whole record (4.6)
-        if not _TERM.match(term) and not _MODIFIER.match(term):
-            raise PermError(f"the term {term!r} of {domain} is not SPF")
+        _well_formed(term, domain, client)
     for term in terms:
         match = _TERM.match(term)
         if match is None:
@@ -84,6 +83,22 @@ def evaluate(resolver: Resolver, domain: str, address: str, tally: Tally) -> str
             raise PermError(f"it redirects to {redirect}, which has no SPF record")
         return result
     return "neutral"
+
+
+def _well_formed(term: str, domain: str, client: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+    """PermError if the term is none, or asks what cannot be answered."""
+    match = _TERM.match(term)
+    if match is None:
+        if not _MODIFIER.match(term):
+            raise PermError(f"the term {term!r} of {domain} is not SPF")
+        return
+    mechanism, rest = match[2].lower(), match[4] or ""
+    if mechanism in ("ip4", "ip6"):
+        _within(client, rest)
+    elif mechanism in ("include", "exists") and not rest:
+        raise PermError(f"the term {term!r} of {domain} names no domain")
+    elif mechanism == "include" and rest.lower() == domain.lower():
+        raise PermError(f"{domain} includes itself")
 
 
 def _matches(
