@@ -84,15 +84,15 @@ def _content_block() -> Run:
 def _thirty_percent() -> Run:
     """Three replies in ten are 4yz, and connections break before the dot: everybody has it in the end, once."""
     dice = random.Random(7)
-    run, people = Run("F-25", "30 % of replies 4yz, mixed with cuts"), 200
+    run, people = Run("F-25", "30 % of replies 4yz, mixed with cuts"), 60
     faults = [
         Fault(verb, reply=f"{dice.choice(LATER[1:])} later", at=at)
         for verb in ("MAIL", "RCPT", "DATA", "DOT")
-        for at in range(1, 900)
+        for at in range(1, 270)
         if dice.random() < 0.3
     ]
-    faults += [Fault("RCPT", reply="", cut=True, at=at) for at in range(950, 1_100, 30)]
-    faults += [Fault("MAIL", reply="", cut=True, at=at) for at in range(910, 1_100, 50)]
+    faults += [Fault("RCPT", reply="", cut=True, at=at) for at in range(275, 330, 12)]
+    faults += [Fault("MAIL", reply="", cut=True, at=at) for at in range(280, 330, 20)]
     with Scene(people) as scene, FaultServer(faults) as server:
         # A retry waits twice as long as the one before; nobody here has hours.
         wrong = scene.finish(server.port, max_attempts=1_000, retry_first=dt.timedelta(microseconds=100))
