@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import time
 from collections import Counter
 
@@ -42,7 +44,7 @@ def test_backup_during_a_send_restored_on_another_machine(command, tmp_path):
         city.run("backup", "../city.backup")
         at_backup = len(server.accepted)
         assert 10 <= at_backup < len(PEOPLE)
-        sending.kill()  # some left after the backup, which knows nothing of them
+        os.killpg(sending.pid, signal.SIGKILL)  # some left after the backup, which knows nothing of them
         sending.wait()
         log = "\n".join(f"relay: message-id={each}" for each in server.accepted_ids)
         (tmp_path / "mail.log").write_text(log, "utf-8")
