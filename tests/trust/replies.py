@@ -116,7 +116,7 @@ def _cuts() -> Iterator[Case]:
         Fault("DOT", reply="", cut=True, keep=True, at=3),
         Fault("MAIL", reply="", cut=True, at=9),
         Fault("DOT", reply="451 4.3.0 busy", at=6, times=3),
-        Fault("RCPT", reply="421 4.7.0 slower", cut=True, at=12),
+        Fault("RCPT", reply="421 4.3.2 shutting down", cut=True, at=12),
     ]
     yield partial(with_faults, "F-29", "cuts and 4yz mixed", mixed, allowed=1)
 
