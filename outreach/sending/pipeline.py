@@ -117,24 +117,23 @@ class Pipeline:
     async def _work(self, lane: Lane | None) -> None:
         """One lane: hand over one message after the other until there is none, or no relay."""
         lost = 0
-        while self._fill() or await self._turn_comes():
-            if not self._ready:
-                continue
-            if lane is None or not lane.is_open:
-                try:
+        try:
+            while self._fill() or await self._turn_comes():
+                if not self._ready:
+                    continue
+                if lane is None or not lane.is_open:
                     lane = await self._reopen(lost)
-                except RelayUnreachable as error:
-                    # The other lanes may still be good; if none is, `send` reports this.
-                    self._trouble = error
-                    return
-            before = lane.handed_over
-            try:
+                before = lane.handed_over
                 await lane.run(self)
-            except Exception as error:
-                self._fail(error)
-            lost = lost + 1 if lane.handed_over == before else 0
-        if lane is not None:
-            await lane.close()
+                lost = lost + 1 if lane.handed_over == before else 0
+        except RelayUnreachable as error:
+            # The other lanes may still be good; if none is, `send` reports this.
+            self._trouble = error
+        except Exception as error:
+            self._fail(error)
+        finally:
+            if lane is not None:
+                await lane.close()
 
     async def _reopen(self, lost: int) -> Lane:
         """A new lane in place of one that was lost `lost` times in a row without getting anything through."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
+from types import ModuleType
 
 from outreach.sending.failpoints import POINTS
-from tests.trust import crashes, replies
+from tests.trust import kills, people, power, replies, storage
 from tests.trust.scene import Run
 
 PAGE = Path(__file__).parents[2] / "docs" / "promises.md"
@@ -58,9 +60,12 @@ NAMES = {
 }
 
 
-def runs(*, full: bool) -> Iterator[Run]:
-    """Every fault run, one after the other; a case that breaks is a run that went wrong."""
-    for case in [*crashes.cases(full=full), *replies.cases(full=full)]:
+FAMILIES = (kills, power, storage, people, replies)
+
+
+def runs(*families: ModuleType, full: bool) -> Iterator[Run]:
+    """Every fault run of these families, one after the other; a case that breaks is a run that went wrong."""
+    for case in chain.from_iterable(family.cases(full=full) for family in families):
         begun = time.monotonic()
         try:
             run = case()
@@ -76,7 +81,7 @@ def runs(*, full: bool) -> Iterator[Run]:
 
 def main() -> None:
     begun = time.monotonic()
-    found = list(runs(full="--quick" not in sys.argv))
+    found = list(runs(*FAMILIES, full="--quick" not in sys.argv))
     table = _table(found)
     print("\n".join(table))
     minutes = (time.monotonic() - begun) / 60

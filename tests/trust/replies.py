@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import random
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
+from unittest import mock
 
+from outreach.sending import throttle
 from outreach.testing import Fault, FaultServer, Manner, Proxy
-from tests.trust.scene import LANES, PEOPLE, Run, Scene, with_faults
-
-Case = Callable[[], Run]
+from tests.trust.scene import LANES, PEOPLE, Case, Run, Scene, with_faults
 
 VERBS = ("CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "DOT", "RSET", "QUIT")
 LATER = ("421 4.7.0", "450 4.2.1", "451 4.3.0", "452 4.3.1", "454 4.7.0")
@@ -263,5 +263,11 @@ def _patience() -> Iterator[Case]:
     )
     limit = [Fault("MAIL", reply="421 4.7.0 too many on this connection", cut=True, at=at) for at in (3, 7, 11)]
     yield partial(with_faults, "F-38", "421 every few messages", limit)
+    yield _told_to_rest
+
+
+def _told_to_rest() -> Run:
+    """A provider that says it had enough is left alone for a while (here: two seconds), then everybody has it."""
     limit = [Fault("RCPT", reply="452 4.5.3 too many", at=at, times=2) for at in (3, 7, 11)]
-    yield partial(with_faults, "F-38", "452 4.5.3 now and then", limit)
+    with mock.patch.object(throttle, "SHORT_HOLD", dt.timedelta(seconds=2)):
+        return with_faults("F-38", "452 4.5.3 now and then", limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import datetime as dt
 import multiprocessing
 import shutil
@@ -29,6 +30,10 @@ TRIES = 8
 _templates: dict[tuple[int, tuple[tuple[str, object], ...]], City] = {}
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(["tests.trust.scene"])
+
+
+Case = Callable[[], "Run"]
+"""Makes one fault happen and says what came of it."""
 
 
 @dataclass(slots=True)
@@ -172,6 +177,7 @@ def _copy(people: int, folder: Path, changes: dict[str, object]) -> City:
     key = people, tuple(sorted(changes.items()))
     if key not in _templates:
         place = Path(tempfile.mkdtemp(prefix="outreach-trust-template-"))
+        atexit.register(shutil.rmtree, place, ignore_errors=True)
         _templates[key] = cities.build(place, people, port=1, lanes=LANES, **changes)  # type: ignore[arg-type]
     template = _templates[key]
     shutil.copytree(template.folder, folder, dirs_exist_ok=True)
