@@ -82,6 +82,7 @@ def upgrade() -> None:
         sa.Column("status", sa.SmallInteger(), nullable=False),
         sa.Column("locale", sa.String(length=16), nullable=True),
         sa.Column("timezone", sa.String(length=40), nullable=True),
+        sa.Column("digest_hour", sa.SmallInteger(), nullable=True),
         sa.Column("joined_at", Instant, nullable=True),
         sa.Column("paused_until", Instant, nullable=True),
         sa.Column("tracking", sa.SmallInteger(), nullable=True),

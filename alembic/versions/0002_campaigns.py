@@ -97,6 +97,7 @@ def upgrade() -> None:
         sa.Column("topic_id", sa.Integer(), nullable=True),
         sa.Column("department_id", sa.Integer(), nullable=True),
         sa.Column("message_class", sa.String(length=16), server_default="regular", nullable=False),
+        sa.Column("recurring", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("status", sa.String(length=12), nullable=False),
         sa.Column("rule", sa.Text(), nullable=False),
         sa.Column("plan", Document, nullable=False),
@@ -116,6 +117,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_campaign")),
         sa.UniqueConstraint("name", name=op.f("uq_campaign_name")),
     )
+    op.create_index("ix_campaign_recurring", "campaign", ["recurring", "file"], unique=False)
+    op.create_index(op.f("ix_campaign_status"), "campaign", ["status"], unique=False)
     op.create_table(
         "message",
         sa.Column("campaign_id", sa.Integer(), nullable=False),

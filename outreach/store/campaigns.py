@@ -9,12 +9,12 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, func, insert, or_, select, true, update
 
 from outreach.errors import OutreachError
 from outreach.store.tables import campaign, message
@@ -106,7 +106,14 @@ def messages(connection: Connection, campaign_id: int) -> dict[str, Any]:
 def seal(connection: Connection, campaign_id: int, *, plan: Mapping[str, Any], plan_hash: str, frozen: int) -> None:
     """Fix what will be approved: the plan, its hash, and how many people are frozen."""
     connection.execute(
-        update(campaign).where(campaign.c.id == campaign_id).values(plan=dict(plan), plan_hash=plan_hash, frozen=frozen)
+        update(campaign)
+        .where(campaign.c.id == campaign_id)
+        .values(
+            plan=dict(plan),
+            plan_hash=plan_hash,
+            frozen=frozen,
+            recurring=bool(plan.get("schedule", {}).get("rule")),
+        )
     )
 
 
@@ -139,6 +146,24 @@ def every(connection: Connection, *statuses: Status) -> list[Campaign]:
     if statuses:
         query = query.where(campaign.c.status.in_([status.value for status in statuses]))
     return [_campaign(row) for row in connection.execute(query)]
+
+
+def recurring_files(connection: Connection) -> list[str]:
+    """The campaign files that were ever planned with a rule for again and again."""
+    found = select(campaign.c.file).where(campaign.c.recurring == true()).distinct().order_by(campaign.c.file)
+    return list(connection.execute(found).scalars())
+
+
+def of_file(connection: Connection, file: str) -> Iterator[Campaign]:
+    """The plans of a file, latest first, each read when it is asked for."""
+    before: int | None = None
+    while True:
+        query = select(*_COLUMNS).where(campaign.c.file == file).order_by(campaign.c.id.desc()).limit(1)
+        row = connection.execute(query if before is None else query.where(campaign.c.id < before)).one_or_none()
+        if row is None:
+            return
+        before = row.id
+        yield _campaign(row)
 
 
 def set_status(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, ForeignKey, Integer, SmallInteger, String, Table, Text
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, SmallInteger, String, Table, Text, false
 
 from outreach.store.dialects import BigId, Document, Instant
 from outreach.store.tables.base import main
@@ -16,7 +16,8 @@ campaign = Table(
     Column("topic_id", Integer, ForeignKey("topic.id")),
     Column("department_id", Integer, ForeignKey("department.id")),
     Column("message_class", String(16), nullable=False, server_default="regular"),
-    Column("status", String(12), nullable=False),  # campaigns.Status
+    Column("recurring", Boolean(create_constraint=False), nullable=False, server_default=false()),
+    Column("status", String(12), nullable=False, index=True),  # campaigns.Status; cron asks for few of them
     Column("rule", Text, nullable=False),
     Column("plan", Document, nullable=False),  # everything approved, as shown; its hash is next
     Column("plan_hash", String(64), nullable=False),
@@ -30,6 +31,7 @@ campaign = Table(
     Column("not_after", Instant),
     Column("claim_cursor", BigId, nullable=False, server_default="0"),  # everyone up to here was claimed once
     Column("pause_reason", Text),
+    Index("ix_campaign_recurring", "recurring", "file"),  # asked every minute, of all the campaigns there ever were
 )
 
 message = Table(

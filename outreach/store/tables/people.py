@@ -29,6 +29,7 @@ profile = Table(
     Column("status", SmallInteger, nullable=False),  # subscribers.Status
     Column("locale", String(16)),
     Column("timezone", String(40)),
+    Column("digest_hour", SmallInteger),  # by their own clock; NULL: the organisation's digests.at
     Column("joined_at", Instant),
     Column("paused_until", Instant),  # of those whose status says so
     Column("tracking", SmallInteger),  # events.Choice; NULL: the organisation's default
