@@ -13,7 +13,8 @@ from outreach.addresses import fold
 from outreach.campaigns import credentials
 from outreach.campaigns.compiling import compile_all
 from outreach.campaigns.definition import load
-from outreach.campaigns.plan import plan_hash, sending_domain
+from outreach.campaigns.series import approved_as, drifted, is_digest, quoted
+from outreach.campaigns.terms import plan_hash, sending_domain
 from outreach.errors import ApprovalMissing, Blocked, OutreachError
 from outreach.rendering.message import CompiledMessage
 from outreach.settings import Settings
@@ -151,10 +152,27 @@ def _stored_drift(connection: Connection, campaign: Campaign) -> Iterator[str]:
     for language, document in campaigns.messages(connection, campaign.id).items():
         if CompiledMessage.from_document(document).hash != campaign.plan["messages"].get(language):
             yield f"the stored message in {language}"
-    if campaign.status is not Status.PLANNED and not _holds(connection, campaign):
-        yield "the approval: it was not signed by the person it names, or not for this plan"
+    if campaign.status is not Status.PLANNED:
+        yield from _approval_drift(connection, campaign)
     if deliveries.audience_hash(connection, campaign.id) != campaign.plan["audience_hash"]:
         yield "the frozen audience: somebody was added, removed or given another language by hand"
+
+
+def _approval_drift(connection: Connection, campaign: Campaign) -> Iterator[str]:
+    """Why the approval does not hold: its own, its series' for an occurrence, its campaigns' for a digest."""
+    if is_digest(campaign):
+        for each in quoted(connection, campaign):
+            if list(_approval_drift(connection, each)):
+                yield f"the approval of {each.name}, which it quotes"
+        return
+    series = approved_as(connection, campaign)
+    if series is None:
+        name = campaign.plan["series"]["name"]
+        yield f"the approval: {name}, which it is an occurrence of, is not as it was approved"
+    elif not _holds(connection, series):
+        yield "the approval: it was not signed by the person it names, or not for this plan"
+    elif series is not campaign:
+        yield from drifted(series, campaign)
 
 
 def _holds(connection: Connection, campaign: Campaign) -> bool:

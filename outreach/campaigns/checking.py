@@ -20,9 +20,9 @@ from outreach.campaigns import audience
 from outreach.campaigns.compiling import compile_all
 from outreach.campaigns.definition import DEFAULT_TEMPLATE, CampaignError, Definition, load
 from outreach.campaigns.frequency import frequency
-from outreach.campaigns.plan import sending_domain
 from outreach.campaigns.samples import typical
 from outreach.campaigns.schedule import ScheduleError, parse
+from outreach.campaigns.terms import sending_domain
 from outreach.errors import OutreachError
 from outreach.preflight import gate, records
 from outreach.preflight.dns import Resolver

@@ -7,21 +7,21 @@ differs from it.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, or_
+from sqlalchemy import ColumnElement, Connection, Select, or_
 
 from outreach.campaigns import audience, later
 from outreach.campaigns.compiling import compile_all
 from outreach.campaigns.definition import CampaignError, Definition, load
 from outreach.campaigns.frequency import frequency
-from outreach.errors import Blocked, ConfigurationError
+from outreach.campaigns.series import stands_for
+from outreach.campaigns.terms import plan_hash, terms
+from outreach.errors import Blocked
 from outreach.rendering.message import CompiledMessage
 from outreach.segmentation.catalogue import load_catalogue
 from outreach.segmentation.errors import RuleError
@@ -30,8 +30,10 @@ from outreach.segmentation.mentions import rule_hash, segments_of
 from outreach.segmentation.sql import compile_rule
 from outreach.settings import Settings
 from outreach.store import campaigns, deliveries, topics
+from outreach.store.campaigns import Campaign
 from outreach.store.database import Store
 from outreach.store.tables import profile
+from outreach.store.topics import Topic
 
 
 class EmptyAudience(Blocked):
@@ -62,6 +64,7 @@ def plan(
     segments: Mapping[str, str],
     now: dt.datetime,
     occurrence: dt.datetime | None = None,
+    series: Campaign | None = None,
     sealed: Callable[[Connection, int], None] | None = None,
     planned_by: str = "",
     findings: Sequence[Mapping[str, str]] = (),
@@ -69,68 +72,33 @@ def plan(
     """Freeze one campaign file's audience and messages as a new plan.
 
     One transaction: after an error (CampaignError, RuleError, TemplateError, Blocked for an empty
-    audience) nothing is left behind. `occurrence`: plan this moment of a recurring campaign; `sealed` is called
-    with the new campaign in the same transaction, and what it raises undoes the plan. `planned_by` and the gate's
-    `findings` are part of what is approved.
+    audience) nothing is left behind. `occurrence`: plan this moment of a recurring campaign, which was approved as
+    `series`; `sealed` is called with the new campaign in the same transaction, and what it raises undoes the plan.
+    `planned_by` and the gate's `findings` are part of what is approved.
     """
-    definitions = load(path, default_language=settings.text("organisation.language"))
-    main = next(iter(definitions.values()))
-    with store.read() as connection:
-        catalogue = load_catalogue(connection, segments=segments)
-    messages = compile_all(definitions, settings, known_fields=catalogue.fields)
-    rule = _rule(main, catalogue, now=now, zone=settings.zone)
-    timing = later.timing(main, settings, now=now, occurrence=occurrence)
+    written = _read(store, settings, path, segments=segments, now=now, occurrence=occurrence)
     with store.write() as connection:
-        topic = topics.find(connection, main.topic)
-        if topic is None:
-            known = ", ".join(sorted(each.name for each in catalogue.topics)) or "none yet; import some first"
-            raise CampaignError(f"{path}: no topic is called {main.topic!r}; there are {known}")
-        name = campaigns.next_name(connection, main.name)
-        wave = "" if occurrence else main.name  # the next occurrence is for everybody again
-        purpose = audience.Purpose(topic.id, topic.message_class, file=wave, name=name)
-        chosen = audience.choose(connection, rule, purpose=purpose, frequency=frequency(settings), now=now)
+        topic = _topic(connection, written)
+        name = campaigns.next_name(connection, written.main.name)
+        chosen = _choose(connection, written, topic, settings, name=name, now=now)
         at_once, readers = later.split(settings, chosen.people, topic)
-        document = _document(main, messages, settings, name=name, topic=topic, now=now)
-        campaign_id = campaigns.add(
-            connection,
-            name=name,
-            file=main.name,
-            topic_id=topic.id,
-            department_id=topic.department_id,
-            message_class=topic.message_class,
-            rule=main.to,
-            plan={},
-            plan_hash="",
-            frozen=0,
-            planned_at=now,
-            not_after=timing.not_after,
-        )
-        for language, message in messages.items():
-            campaigns.add_message(connection, campaign_id, language, compiled=message.to_document(), hash=message.hash)
-        frozen = deliveries.freeze(
-            connection,
-            campaign_id,
-            at_once,
-            languages={each: _speaks(each) for each in messages if each != main.language},
-            default_language=main.language,
-            now=now,
-        )
-        in_digests = later.wait(connection, campaign_id, readers, topic=topic, definitions=definitions)
+        campaign_id = _add(connection, written, topic, name=name, now=now)
+        frozen = _freeze(connection, campaign_id, written, at_once, now=now)
+        in_digests = later.wait(connection, campaign_id, readers, topic=topic, definitions=written.definitions)
         if frozen + in_digests == 0:
-            left_out = "; ".join(f"{count} left out: {reason}" for reason, count in chosen.excluded.items())
-            raise EmptyAudience(
-                f"{path}: nobody would get this campaign ({left_out or 'the rule matches nobody'}). "
-                f"Nothing was planned. Look with: outreach segments count {main.to!r}"
-            )
-        document |= {
+            raise _nobody(written, chosen)
+        document = {
+            **terms(written.main, written.messages, settings, name=name, topic=topic, now=now),
             "audience": frozen,
             "audience_hash": deliveries.audience_hash(connection, campaign_id),
             "excluded": chosen.excluded,
             "in_digests": in_digests,
             "planned_by": planned_by,
             "findings": [dict(finding) for finding in findings],
-            **timing.document(),
-        } | _record(main.to, catalogue)
+            **written.timing.document(),
+            **_record(written.main.to, written.catalogue),
+            **(stands_for(series) if series else {}),
+        }
         digest = plan_hash(document)
         campaigns.seal(connection, campaign_id, plan=document, plan_hash=digest, frozen=frozen)
         if sealed is not None:
@@ -141,9 +109,110 @@ def plan(
         chosen.excluded,
         digest,
         tuple(document["links"]),
-        tuple(messages),
-        schedule=timing.shown,
+        tuple(written.messages),
+        schedule=written.timing.shown,
         in_digests=in_digests,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A campaign file as it stands: what of a plan can be made before anything is locked."""
+
+    path: Path
+    definitions: Mapping[str, Definition]
+    messages: Mapping[str, CompiledMessage]
+    catalogue: Catalogue
+    rule: ColumnElement[bool]
+    timing: later.Timing
+    again: bool
+    """One moment of a recurring campaign, which is for everybody again."""
+
+    @property
+    def main(self) -> Definition:
+        return next(iter(self.definitions.values()))
+
+
+def _read(
+    store: Store,
+    settings: Settings,
+    path: Path,
+    *,
+    segments: Mapping[str, str],
+    now: dt.datetime,
+    occurrence: dt.datetime | None,
+) -> _Written:
+    definitions = load(path, default_language=settings.text("organisation.language"))
+    main = next(iter(definitions.values()))
+    with store.read() as connection:
+        catalogue = load_catalogue(connection, segments=segments)
+    return _Written(
+        path,
+        definitions,
+        compile_all(definitions, settings, known_fields=catalogue.fields),
+        catalogue,
+        _rule(main, catalogue, now=now, zone=settings.zone),
+        later.timing(main, settings, now=now, occurrence=occurrence),
+        again=occurrence is not None,
+    )
+
+
+def _topic(connection: Connection, written: _Written) -> Topic:
+    topic = topics.find(connection, written.main.topic)
+    if topic is None:
+        known = ", ".join(sorted(each.name for each in written.catalogue.topics)) or "none yet; import some first"
+        raise CampaignError(f"{written.path}: no topic is called {written.main.topic!r}; there are {known}")
+    return topic
+
+
+def _choose(
+    connection: Connection, written: _Written, topic: Topic, settings: Settings, *, name: str, now: dt.datetime
+) -> audience.Audience:
+    wave = "" if written.again else written.main.name
+    purpose = audience.Purpose(topic.id, topic.message_class, file=wave, name=name)
+    return audience.choose(connection, written.rule, purpose=purpose, frequency=frequency(settings), now=now)
+
+
+def _add(connection: Connection, written: _Written, topic: Topic, *, name: str, now: dt.datetime) -> int:
+    """The campaign and its messages, not sealed yet."""
+    campaign_id = campaigns.add(
+        connection,
+        name=name,
+        file=written.main.name,
+        topic_id=topic.id,
+        department_id=topic.department_id,
+        message_class=topic.message_class,
+        rule=written.main.to,
+        plan={},
+        plan_hash="",
+        frozen=0,
+        planned_at=now,
+        not_after=written.timing.not_after,
+    )
+    for language, message in written.messages.items():
+        campaigns.add_message(connection, campaign_id, language, compiled=message.to_document(), hash=message.hash)
+    return campaign_id
+
+
+def _freeze(
+    connection: Connection, campaign_id: int, written: _Written, people: Select[tuple[int]], *, now: dt.datetime
+) -> int:
+    default = written.main.language
+    return deliveries.freeze(
+        connection,
+        campaign_id,
+        people,
+        languages={each: _speaks(each) for each in written.messages if each != default},
+        default_language=default,
+        now=now,
+    )
+
+
+def _nobody(written: _Written, chosen: audience.Audience) -> EmptyAudience:
+    left_out = "; ".join(f"{count} left out: {reason}" for reason, count in chosen.excluded.items())
+    return EmptyAudience(
+        f"{written.path}: nobody would get this campaign ({left_out or 'the rule matches nobody'}). "
+        f"Nothing was planned. Look with: outreach segments count {written.main.to!r}"
     )
 
 
@@ -153,52 +222,6 @@ def _record(rule: str, catalogue: Catalogue) -> dict[str, Any]:
     return {"segments": segments, "rule_hash": rule_hash(rule, catalogue)}
 
 
-def plan_hash(document: Mapping[str, Any]) -> str:
-    """SHA-256 over everything that was approved, in one canonical spelling."""
-    return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def _document(
-    main: Definition,
-    messages: Mapping[str, CompiledMessage],
-    settings: Settings,
-    *,
-    name: str,
-    topic: topics.Topic,
-    now: dt.datetime,
-) -> dict[str, Any]:
-    domain = sending_domain(settings, main)
-    slug = _slug(topic.name)
-    return {
-        "version": 1,
-        "campaign": name,
-        "file": str(_within(main.path, settings.root)),
-        "subject": main.subject,
-        "from": f"{main.sender.name} <{main.sender.address}>",
-        "topic": topic.name,
-        "message_class": topic.message_class,
-        "rule": main.to,
-        "drill": main.drill,
-        "messages": {language: message.hash for language, message in messages.items()},
-        "links": list([*messages.values()][-1].links),
-        "domain": domain,
-        "tracking_url": settings.tracking_url,
-        "list_id": f"{topic.name} <{slug}.{domain}>",
-        "feedback_id": f"{name}:{slug}:{topic.message_class}:{_slug(domain)[:15]}",
-        "in_doubt": main.in_doubt
-        or ("resend" if topic.message_class == "emergency" else settings.text("policy.in_doubt")),
-        "planned_at": now.isoformat(),
-    }
-
-
-def sending_domain(settings: Settings, definition: Definition) -> str:
-    """The domain that signs, makes the Message-ID and takes the bounces: mail.domain, else the sender's own."""
-    domain = settings.text("mail.domain") or definition.sender.address.rpartition("@")[2]
-    if not domain:
-        raise ConfigurationError("mail.domain is not set and the sender's address has no domain")
-    return domain.lower()
-
-
 def _rule(main: Definition, catalogue: Catalogue, *, now: dt.datetime, zone: ZoneInfo) -> ColumnElement[bool]:
     try:
         return compile_rule(main.to, catalogue, now=now, zone=zone)
@@ -206,15 +229,5 @@ def _rule(main: Definition, catalogue: Catalogue, *, now: dt.datetime, zone: Zon
         raise CampaignError(f"{main.path}, line {main.to_line}, `to:` {error}") from None
 
 
-def _within(path: Path, root: Path) -> Path:
-    """The path as seen from the workspace, so that a plan is the same wherever the workspace lies."""
-    resolved = path.resolve()
-    return resolved.relative_to(root) if resolved.is_relative_to(root) else resolved
-
-
 def _speaks(language: str) -> ColumnElement[bool]:
     return or_(profile.c.locale == language, profile.c.locale.like(f"{language}-%"))
-
-
-def _slug(text: str) -> str:
-    return "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in text.lower()).split()) or "all"

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from outreach.campaigns.compiling import compile_all
 from outreach.campaigns.definition import load
-from outreach.campaigns.plan import sending_domain
 from outreach.campaigns.samples import ADDRESS, SAMPLES
+from outreach.campaigns.terms import sending_domain
 from outreach.errors import OutreachError
 from outreach.rendering.compose import Composer
 from outreach.rendering.message import Recipient

@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 from outreach.addresses import normalise
 from outreach.campaigns.compiling import compile_all
 from outreach.campaigns.definition import Definition, load
-from outreach.campaigns.plan import sending_domain
 from outreach.campaigns.samples import typical
+from outreach.campaigns.terms import sending_domain
 from outreach.errors import Blocked, OutreachError, TryAgain
 from outreach.rendering import dkim
 from outreach.rendering.compose import Composer

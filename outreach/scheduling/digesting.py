@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Connection
 
-from outreach.campaigns.plan import plan_hash
 from outreach.campaigns.schedule import resolve
+from outreach.campaigns.terms import plan_hash
 from outreach.errors import ConfigurationError
 from outreach.rendering.layouts import read_layout
 from outreach.rendering.message import CompiledMessage, Mailbox, Source, compile_message

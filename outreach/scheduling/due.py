@@ -19,6 +19,7 @@ from outreach.campaigns.approval import refuse_edits
 from outreach.campaigns.plan import EmptyAudience
 from outreach.campaigns.plan import plan as make_plan
 from outreach.campaigns.schedule import not_after, parse, shown
+from outreach.campaigns.series import stands_for
 from outreach.errors import OutreachError
 from outreach.segmentation.catalogue import load_catalogue
 from outreach.settings import Settings
@@ -26,8 +27,6 @@ from outreach.store import campaigns, deliveries, digests, schedule
 from outreach.store.campaigns import Campaign, Status
 from outreach.store.database import Store
 from outreach.store.schedule import State
-
-UNDER_WAY = (Status.APPROVED, Status.SENDING, Status.PAUSED, Status.FINISHED)
 
 
 @dataclass(slots=True)
@@ -103,21 +102,27 @@ def _take(store: Store, campaign: Campaign, found: Due, *, now: dt.datetime) -> 
 
 
 def _series(connection: Connection) -> list[Campaign]:
-    """The campaign that stands for each recurring file: the latest that was approved. A stopped one ends it."""
-    latest: dict[str, Campaign] = {}
-    for campaign in campaigns.every(connection, *UNDER_WAY, Status.STOPPED):
+    """The campaign that stands for each recurring file. A stopped one ends it; one without a rule does, too."""
+    found = (_standing_for(connection, file) for file in campaigns.recurring_files(connection))
+    return [
+        each
+        for each in found
+        if each and each.status is not Status.STOPPED and each.plan.get("schedule", {}).get("rule")
+    ]
+
+
+def _standing_for(connection: Connection, file: str) -> Campaign | None:
+    """The latest plan of a file that was approved, unless all that became of it is that it was late."""
+    for campaign in campaigns.of_file(connection, file):
         if campaign.approved_at is None:
             continue
         at = later.due_at(campaign)
-        known = schedule.find(connection, campaign.file, at) if at else None
-        if campaign.status is Status.STOPPED and known is not None and known.state is State.MISSED:
-            continue  # it was not stopped by anybody: only late
-        latest[campaign.file] = campaign
-    return [
-        campaign
-        for campaign in latest.values()
-        if campaign.status is not Status.STOPPED and campaign.plan.get("schedule", {}).get("rule")
-    ]
+        if campaign.status is Status.STOPPED and at is not None:
+            known = schedule.find(connection, campaign.file, at)
+            if known is not None and known.state is State.MISSED:
+                continue
+        return campaign
+    return None
 
 
 def _occur(
@@ -166,7 +171,7 @@ def _plan(
     def sealed(connection: Connection, campaign_id: int) -> None:
         if not schedule.claim(connection, series.file, at, campaign_id=campaign_id, now=now):
             raise _Taken(f"{series.file} is planned for {at:%Y-%m-%d %H:%M} already")
-        origin = series.plan.get("series", series.name)
+        origin = stands_for(series)["series"]["name"]
         campaigns.set_status(
             connection,
             campaign_id,
@@ -177,7 +182,9 @@ def _plan(
         )
 
     path = settings.root / str(series.plan["file"])
-    return make_plan(store, settings, path, segments=segments, now=now, occurrence=at, sealed=sealed).name
+    return make_plan(
+        store, settings, path, segments=segments, now=now, occurrence=at, series=series, sealed=sealed
+    ).name
 
 
 def _end(series: Campaign, settings: Settings, at: dt.datetime) -> dt.datetime:

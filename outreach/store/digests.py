@@ -261,6 +261,14 @@ def carried(connection: Connection, campaign_id: int, people: Collection[int]) -
     }
 
 
+def campaigns_in(connection: Connection, campaign_id: int) -> list[int]:
+    """The campaigns that a digest carries to anybody. Entries of feeds belong to none."""
+    carried = connection.execute(select(digest.c.carries).where(digest.c.campaign_id == campaign_id)).scalars()
+    found = {each for items in carried for each in items}
+    about = select(item.c.campaign_id).where(item.c.id.in_(found), item.c.campaign_id.is_not(None))
+    return sorted(connection.execute(about.distinct()).scalars())
+
+
 def topics_in(connection: Connection, campaign_id: int, subscriber_id: int) -> list[int]:
     """The topics of one person's digest: what its unsubscribe link leaves."""
     found: list[Any] = (

@@ -1,0 +1,76 @@
+"""What nobody signed by hand: an occurrence of a recurring campaign, and a digest of campaigns.
+
+An occurrence stands for the plan that was approved for the whole series, named in it by name and hash; all that a
+reader or an auditor would call its content has to be the same. Only its moment and its people are new. A digest
+stands for the campaigns it quotes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from outreach.campaigns.terms import plan_hash
+from outreach.store import campaigns, digests
+from outreach.store.campaigns import Campaign
+
+_SAME: Final = {
+    "messages": "the message",
+    "links": "the links",
+    "subject": "the subject",
+    "from": "the sender",
+    "topic": "the topic",
+    "message_class": "the class of its topic",
+    "rule": "the rule (`to:`)",
+    "rule_hash": "a segment its rule uses",
+    "drill": "whether it is a drill",
+    "in_doubt": "what happens to messages in doubt",
+    "domain": "the sending domain",
+    "tracking_url": "the tracking address",
+    "list_id": "the List-Id",
+}
+"""What of a plan has to be as it was approved, and how people call it."""
+
+
+def stands_for(series: Campaign) -> dict[str, Any]:
+    """What an occurrence's plan says of its approval. An occurrence made from another names the first of all."""
+    first = series.plan.get("series") or {"name": series.name, "plan": series.plan_hash}
+    return {"series": dict(first)}
+
+
+def is_digest(campaign: Campaign) -> bool:
+    return campaign.message_class == digests.MESSAGE_CLASS
+
+
+def approved_as(connection: Connection, occurrence: Campaign) -> Campaign | None:
+    """The campaign whose approval an occurrence stands on: itself unless it belongs to a series; None if that is gone.
+
+    A series whose plan is not the one that was named (or was changed by hand since) is gone, too.
+    """
+    named = occurrence.plan.get("series")
+    if not named:
+        return occurrence
+    try:
+        series = campaigns.find(connection, str(named["name"]))
+    except campaigns.UnknownCampaign:
+        return None
+    untouched = series.plan_hash == named["plan"] == plan_hash(series.plan)
+    return series if untouched and not series.plan.get("series") else None
+
+
+def drifted(series: Campaign, occurrence: Campaign) -> Iterator[str]:
+    """What of an occurrence is not as its series was approved, in words."""
+    for name, words in _SAME.items():
+        if series.plan.get(name) != occurrence.plan.get(name):
+            yield words
+    for part in ("text", "zone", "rule"):
+        if series.plan.get("schedule", {}).get(part) != occurrence.plan.get("schedule", {}).get(part):
+            yield "the schedule"
+            return
+
+
+def quoted(connection: Connection, digest: Campaign) -> list[Campaign]:
+    """The campaigns that a digest carries to anybody; entries of feeds belong to none."""
+    return [campaigns.get(connection, each) for each in digests.campaigns_in(connection, digest.id)]
