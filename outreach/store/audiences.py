@@ -29,10 +29,11 @@ class Person:
 def people(connection: Connection, chosen: Select[tuple[int]]) -> Iterator[Person]:
     """Everybody of an audience, in order; memory stays flat."""
     ids = chosen.order_by(None).subquery()
-    rows = connection.execution_options(yield_per=BLOCK).execute(
+    rows = connection.execute(
         select(subscriber.c.id, subscriber.c.address, subscriber.c.attributes, profile.c.locale, profile.c.joined_at)
         .select_from(subscriber.join(ids, ids.c[0] == subscriber.c.id).join(profile))
         .order_by(subscriber.c.id)
+        .execution_options(yield_per=BLOCK)
     )
     for row in rows:
         yield Person(row.id, row.address, row.attributes or {}, row.locale, row.joined_at)

@@ -106,10 +106,12 @@ def reasons(connection: Connection, campaign_id: int, state: State) -> dict[str,
 def audience_hash(connection: Connection, campaign_id: int) -> str:
     """SHA-256 over the frozen people and their languages, in order; a row changed by hand changes it."""
     digest = hashlib.sha256()
-    rows = connection.execution_options(yield_per=10_000).execute(
+    # The statement's option, never the connection's: there it stays, and PostgreSQL has no cursor for an UPDATE.
+    rows = connection.execute(
         select(delivery.c.subscriber_id, delivery.c.language)
         .where(delivery.c.campaign_id == campaign_id)
         .order_by(delivery.c.subscriber_id)
+        .execution_options(yield_per=10_000)
     )
     for block in rows.partitions():
         digest.update("".join(f"{subscriber_id} {language}\n" for subscriber_id, language in block).encode())
