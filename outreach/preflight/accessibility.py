@@ -111,7 +111,7 @@ def rendered(draft: Draft) -> Iterator[Finding]:
     layout = f"the layout of {draft.place}"
     root = tree.css_first("html")
     language = (root.attributes.get("lang") or "") if root else ""
-    if not _LANGUAGE(language) or language == "und":  # what MJML writes when nothing is said
+    if not _LANGUAGE(language):
         yield _finding(Severity.BLOCK, layout, "the HTML does not say its language", '<mjml lang="{{ language }}">')
     title = tree.css_first("head title")
     if title is None or not title.text(strip=True):

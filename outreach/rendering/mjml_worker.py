@@ -17,6 +17,7 @@ MEMORY_BYTES = 1_000_000_000
 # MJML's own resets are for the head; copied onto every table they would be half of the message.
 _RESET = re.compile(r'<style type="text/css">(?=\s*#outlook a)')
 _KEEP = 'data-css-inline="ignore"'
+_UNSAID = re.compile(r'(<html\b[^>]*?) lang="und"')
 
 
 def html_of(source: str) -> str:
@@ -27,7 +28,8 @@ def html_of(source: str) -> str:
     inliner = css_inline.CSSInliner(
         keep_style_tags=True, keep_at_rules=True, remove_inlined_selectors=True, load_remote_stylesheets=False
     )
-    return inliner.inline(compiled).replace(f" {_KEEP}", "")
+    # The engine says "undetermined" where nothing was said, which checkers take for an answer.
+    return _UNSAID.sub(r"\1", inliner.inline(compiled).replace(f" {_KEEP}", ""), count=1)
 
 
 def main() -> int:
