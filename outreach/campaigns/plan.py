@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Select, or_
 from outreach.campaigns import audience, later
 from outreach.campaigns.compiling import compile_all
 from outreach.campaigns.definition import CampaignError, Definition, load
+from outreach.campaigns.estimate import Estimate, estimate
 from outreach.campaigns.frequency import frequency
 from outreach.campaigns.series import stands_for
 from outreach.campaigns.terms import plan_hash, terms
@@ -52,6 +53,8 @@ class Planned:
     languages: tuple[str, ...]
     schedule: str = ""
     """When it is due: local time and UTC; empty: whenever it is sent."""
+    takes: Estimate | None = None
+    """How long sending it will take, by provider; it is a guess, and part of what is approved."""
     in_digests: int = 0
     """People who asked to hear about the topic daily or weekly: they get it in their next digest."""
 
@@ -87,12 +90,14 @@ def plan(
         in_digests = later.wait(connection, campaign_id, readers, topic=topic, definitions=written.definitions)
         if frozen + in_digests == 0:
             raise _nobody(written, chosen)
+        takes = estimate(connection, campaign_id, workspace=settings.root, now=now)
         document = {
             **terms(written.main, written.messages, settings, name=name, topic=topic, now=now),
             "audience": frozen,
             "audience_hash": deliveries.audience_hash(connection, campaign_id),
             "excluded": chosen.excluded,
             "in_digests": in_digests,
+            "estimate": takes.document(),
             "planned_by": planned_by,
             "findings": [dict(finding) for finding in findings],
             **written.timing.document(),
@@ -111,6 +116,7 @@ def plan(
         tuple(document["links"]),
         tuple(written.messages),
         schedule=written.timing.shown,
+        takes=takes,
         in_digests=in_digests,
     )
 

@@ -63,6 +63,7 @@ def plan(file: Path, as_json: bool) -> None:
                 "languages": list(planned.languages),
                 "links": list(planned.links),
                 "schedule": planned.schedule,
+                "estimate": planned.takes.document() if planned.takes else {},
                 "in_digests": planned.in_digests,
                 "file": str(saved),
                 "differences": differences,
@@ -84,6 +85,8 @@ def _show(planned: Planned, differences: list[str]) -> None:
         click.echo(f"  {planned.in_digests:,} more read it in their next digest")
     if planned.schedule:
         click.echo(f"  due: {planned.schedule}")
+    if planned.takes and planned.audience:
+        click.echo(f"  takes {planned.takes}")
     click.echo(f"  languages: {', '.join(planned.languages)}; links: {len(planned.links)}; hash {planned.hash[:12]}")
     for difference in differences:
         click.echo(f"  since last time: {difference}")
