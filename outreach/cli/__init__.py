@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "events": "events",
     "keys": "keys",
     "cron": "cron",
+    "worker": "worker",
     "track": "track",
     "users": "users",
     "go-live": "users",

@@ -55,6 +55,8 @@ def open_workspace(*, check: bool = True) -> Workspace:
     """The workspace around the current folder. ConfigurationError if there is none, or its tables are not ours."""
     settings = load_settings()
     store = Store.open(settings.database_url)
+    if context := click.get_current_context(silent=True):
+        context.find_root().call_on_close(store.close)
     if check:
         migrations.check(store)
     return Workspace(settings, store)

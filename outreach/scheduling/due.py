@@ -51,9 +51,7 @@ def find_due(store: Store, settings: Settings, *, segments: Mapping[str, str], n
         series = _series(connection)
     for campaign in approved:
         at = later.due_at(campaign)
-        if campaign.message_class == digests.MESSAGE_CLASS:
-            found.campaigns.append(campaign)
-        elif at is not None and at <= now:
+        if campaign.message_class == digests.MESSAGE_CLASS or (at is not None and at <= now):
             _take(store, campaign, found, now=now)
     for campaign in series:
         try:
@@ -92,12 +90,13 @@ def _take(store: Store, campaign: Campaign, found: Due, *, now: dt.datetime) -> 
         deliveries.expire_waiting(connection, campaign.id, now=now)
         digests.withdraw(connection, campaign.id)
         at = later.due_at(campaign)
-        assert at is not None
-        schedule.claim(connection, campaign.file, at, campaign_id=campaign.id, now=now)
-        schedule.missed(connection, campaign.id, now=now)
+        if at is not None:
+            schedule.claim(connection, campaign.file, at, campaign_id=campaign.id, now=now)
+            schedule.missed(connection, campaign.id, now=now)
+    due = f"was due {campaign.plan['schedule']['shown']} and " if at is not None else ""
     found.troubles.append(
-        f"{campaign.name} was due {campaign.plan['schedule']['shown']} and could be sent until "
-        f"{campaign.not_after:%Y-%m-%d %H:%M} UTC; cron did not run in between, so nobody got it"
+        f"{campaign.name} {due}could be sent until {campaign.not_after:%Y-%m-%d %H:%M} UTC; "
+        "cron did not run in between, or it was refused, so nobody got it"
     )
 
 

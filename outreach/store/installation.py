@@ -3,6 +3,10 @@
 The database and the state folder each remember an epoch and how often something was sent; the folder also knows its
 machine. They no longer agree when yesterday's database was put back, a folder was copied, or a machine was cloned:
 then two of us might send the same campaign, or one might send again what it does not remember.
+
+Several hosts may send with one PostgreSQL database. Each has a state folder of its own, which joins once, by
+`outreach worker`. A folder that does not fit then stops its own host and no other; a database that is older than a
+folder remembers stops them all.
 """
 
 from __future__ import annotations
@@ -41,9 +45,10 @@ def held(store: Store, data: Path, *, now: dt.datetime, sending: bool = False) -
         if row.held:
             return str(row.held)
         known = _read(data)
-        reason = _difference(row.epoch, row.generation, known, data)
+        reason = _difference(row.epoch, row.generation, known, data, shared=_is_shared(connection))
         if reason:
-            hold(connection, reason, now=now)
+            if not _is_shared(connection) or _is_older(row, known):
+                hold(connection, reason, now=now)
             return reason
         if not sending:
             return ""
@@ -52,6 +57,20 @@ def held(store: Store, data: Path, *, now: dt.datetime, sending: bool = False) -
     # After the commit: the folder may remember less than the database, never more.
     _write(data, epoch=row.epoch, generation=generation)
     return ""
+
+
+def join(store: Store, data: Path) -> bool:
+    """Let a host with a new state folder send beside the others. False if it is one of them, or nobody sends yet.
+
+    Only PostgreSQL can be shared; and a folder that knows of an installation is never talked out of it: it is one of
+    them already, or a copy.
+    """
+    with store.write() as connection:
+        row = connection.execute(select(installation)).one_or_none()
+        if row is None or row.held or _read(data) or not _is_shared(connection):
+            return False
+    _write(data, epoch=row.epoch, generation=row.generation)
+    return True
 
 
 def hold(connection: Connection, reason: str, *, now: dt.datetime) -> None:
@@ -77,12 +96,27 @@ def _begin(connection: Connection, data: Path) -> None:
     _write(data, epoch=epoch, generation=0)
 
 
-def _difference(epoch: str, generation: int, known: dict[str, Any], data: Path) -> str:
+def _is_shared(connection: Connection) -> bool:
+    """Whether other hosts may use this database."""
+    return connection.dialect.name == "postgresql"
+
+
+def _is_older(row: Any, known: dict[str, Any]) -> bool:
+    return bool(known) and known["epoch"] == row.epoch and known["generation"] > row.generation
+
+
+def _difference(epoch: str, generation: int, known: dict[str, Any], data: Path, *, shared: bool) -> str:
     """What the state folder says against this database and this machine; empty: they agree."""
+    if not known and shared:
+        return (
+            "this state folder is new to a database that others have sent with: `outreach worker` lets this host send "
+            "beside them. If it shall send instead of them"
+        )
     if not known:
         return "the database was last used with another state folder (data/ knows of no installation)"
     if known["epoch"] != epoch:
-        return "the database and the state folder belong to two different installations"
+        other = f"; to join it as another host, move {data / FILE} away and run `outreach worker`" if shared else ""
+        return f"the database and the state folder belong to two different installations{other}"
     if known["generation"] > generation:
         return "the database is older than the state folder remembers: a backup was put back"
     here = _here(data)
