@@ -1,9 +1,9 @@
 """Tools for testing a sender, published because trust is shown, not claimed.
 
-`FaultServer` is a real SMTP server that answers, delays or cuts as it is told, and remembers what it
-took. `Proxy` stands between and cuts a connection at any byte, or makes it slow; `failpoints` kill a worker at any
-of its steps. `oracle` compares what a server took with what a ledger says, and names everybody who was lost, reached
-unexpectedly, reached twice, or is in doubt.
+`FaultServer` is a real SMTP server that answers, delays or cuts as it is told, and remembers what it took; `FakeEsp`
+is the same for a mail service's HTTP interface. `Proxy` stands between and cuts a connection at any byte, or makes it
+slow; `failpoints` kill a worker at any of its steps. `oracle` compares what a server took with what a ledger says, and
+names everybody who was lost, reached unexpectedly, reached twice, or is in doubt.
 
     with FaultServer([Fault("DOT", reply="451 4.3.0 later", at=3)]) as server:
         send_everything(port=server.port)
@@ -21,11 +21,23 @@ from enum import Enum
 from functools import partial
 from typing import cast
 
+from outreach.fake_esp import EspFault, FakeEsp
 from outreach.practice.answers import Answer, Envelope, Manner, Receiver
 from outreach.practice.smtpd import SmtpServer
 from outreach.sending import failpoints
 
-__all__ = ["Envelope", "Fault", "FaultServer", "Manner", "Proxy", "Verdict", "failpoints", "oracle"]
+__all__ = [
+    "Envelope",
+    "EspFault",
+    "FakeEsp",
+    "Fault",
+    "FaultServer",
+    "Manner",
+    "Proxy",
+    "Verdict",
+    "failpoints",
+    "oracle",
+]
 
 THREAD_SECONDS = 10.0
 

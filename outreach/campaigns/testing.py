@@ -7,8 +7,6 @@ import datetime as dt
 from dataclasses import replace
 from pathlib import Path
 
-import aiosmtplib
-from aiosmtplib import SMTPException
 from sqlalchemy import Connection
 
 from outreach.addresses import normalise
@@ -22,7 +20,9 @@ from outreach.rendering.compose import Composer
 from outreach.rendering.message import CompiledMessage, Message, Recipient
 from outreach.rendering.preview import direct
 from outreach.segmentation.catalogue import load_catalogue
-from outreach.sending.transports.smtp import Relay
+from outreach.sending.outcomes import Accepted, Outcome
+from outreach.sending.transports import NOBODY, Ready, Transport
+from outreach.sending.transports.address import transport_for
 from outreach.settings import Settings
 from outreach.store import staff, subscribers
 from outreach.store.database import Store
@@ -55,7 +55,15 @@ def send_test(
         _message(definitions[language], compiled, settings, attributes, to=to, token_keys=token_keys, now=now)
         for language, compiled in compile_all(definitions, settings, known_fields=fields).items()
     ]
-    asyncio.run(_hand_over(settings, [message for message, _ in messages]))
+    transport = transport_for(
+        settings.text("relay.url"),
+        hello=settings.text("mail.domain") or "localhost",
+        workspace=settings.root,
+        require_tls=settings.text("relay.tls") == "require",
+        command_timeout=SECONDS,
+        dot_timeout=SECONDS,
+    )
+    asyncio.run(_hand_over(transport, [message for message, _ in messages]))
     return [subject for _, subject in messages]
 
 
@@ -98,23 +106,33 @@ def _attributes(connection: Connection, address: str) -> dict[str, object]:
     return {**found.attributes, "email": address, "language": found.locale, "joined": found.joined_at}
 
 
-async def _hand_over(settings: Settings, messages: list[Message]) -> None:
-    relay = Relay.parse(settings.text("relay.url"), require_tls=settings.text("relay.tls") == "require")
-    client = aiosmtplib.SMTP(
-        hostname=relay.host,
-        port=relay.port,
-        username=relay.user,
-        password=relay.password,
-        use_tls=relay.tls_at_once,
-        start_tls=True if relay.require_tls and not relay.tls_at_once else None,
-        timeout=SECONDS,
-    )
+async def _hand_over(transport: Transport, messages: list[Message]) -> None:
+    lane, feed = await transport.open(), _Mails(messages)
     try:
-        async with client:
-            for message in messages:
-                await client.sendmail(message.return_path, [message.recipient], message.data)
-    except (SMTPException, OSError) as error:
-        raise TryAgain(
-            f"the relay {relay} did not take the test mail: {error}. Is it the right one? It is set as relay.url in "
-            "outreach.toml"
-        ) from None
+        await lane.run(feed)
+    finally:
+        await lane.close()
+    for outcome in feed.outcomes:
+        if not isinstance(outcome, Accepted):
+            said = getattr(outcome, "reply", "") or getattr(outcome, "reason", "")
+            raise TryAgain(
+                f"the relay did not take the test mail: {said}. Is it the right one? It is set as relay.url in "
+                "outreach.toml"
+            )
+
+
+class _Mails:
+    """A feed of messages that are in no ledger."""
+
+    def __init__(self, messages: list[Message]) -> None:
+        self._waiting = list(messages)
+        self.outcomes: list[Outcome] = []
+
+    def next(self) -> Ready | None:
+        return Ready(NOBODY, self._waiting.pop(0)) if self._waiting else None
+
+    def sending(self, ready: Ready) -> bool:
+        return True
+
+    def done(self, ready: Ready, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)

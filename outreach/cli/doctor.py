@@ -165,7 +165,13 @@ def _clock() -> Check:
 
 
 def _relay(workspace: Workspace) -> Check:
-    url = urlsplit(workspace.settings.text("relay.url"))
+    relay = workspace.settings.text("relay.url")
+    if not relay.startswith("smtp"):
+        from outreach.sending.transports.address import transport_for
+
+        transport_for(relay, hello="localhost", workspace=workspace.settings.root)  # says itself what is wrong
+        return ok("relay", f"{relay} is set up")
+    url = urlsplit(relay.split()[0])
     where = f"{url.hostname}:{url.port or (465 if url.scheme == 'smtps' else 25)}"
     try:
         with socket.create_connection((url.hostname or "", int(where.rpartition(":")[2])), SECONDS):

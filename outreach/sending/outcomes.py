@@ -6,6 +6,7 @@ message was complete and the answer never came (RFC 1047), so nobody can say whe
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -33,6 +34,8 @@ class Deferred:
 
     reply: str
     verb: Verb
+    retry_after: dt.timedelta | None = None
+    """The next hop itself asked to be left alone for so long, whoever the message is for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,6 +171,8 @@ class Pipeline:
 
     def _fill(self) -> bool:
         """Claim, gate and compose a batch when there is no message in hand; True if there is one."""
+        if self._throttle.resting:
+            return False
         while not self._ready and not self._held:
             turn = self._throttle.take(BATCH) if self._throttle.lined_up else []
             if not turn:
@@ -202,8 +204,8 @@ class Pipeline:
         return self._throttle.take(BATCH)
 
     async def _turn_comes(self) -> bool:
-        """Wait a moment if somebody is only waiting for their provider's turn."""
-        if self._held or not self._throttle.lined_up:
+        """Wait a moment if somebody is only waiting for their provider's turn, or everybody for the relay."""
+        if self._held or not (self._throttle.lined_up or self._throttle.resting):
             return False
         turn = asyncio.get_running_loop().create_future()
         self._sleepers.append(turn)
@@ -261,7 +263,9 @@ class Pipeline:
                 self._ledger.answered(claimed, verb, reply)
                 if verb in ABOUT_THE_RECIPIENT and asks_to_slow_down(reply):
                     self._attempt(lambda: self._throttle.told(claimed, reply))
-                self._try_again(claimed, reply)
+                rest = outcome.retry_after
+                until = self._attempt(partial(self._throttle.rest, rest, reply)) if rest is not None else None
+                self._try_again(claimed, reply, not_before=until)
             case Refused(reply, verb) if fault(reply, verb=verb).ours:
                 self._ledger.answered(claimed, verb, reply)
                 self._try_again(claimed, reply)
@@ -274,8 +278,10 @@ class Pipeline:
             case Unknown(reason):
                 settle(State.IN_DOUBT, reason)
 
-    def _try_again(self, claimed: Claimed, reply: str) -> None:
+    def _try_again(self, claimed: Claimed, reply: str, *, not_before: dt.datetime | None = None) -> None:
         due_at = self._retry.next_attempt(claimed.attempts, now=self._clock(), not_after=self._campaign.not_after)
+        if due_at is not None and not_before is not None:
+            due_at = max(due_at, not_before)
         state = State.EXPIRED if due_at is None else State.WAITING
         self._ledger.settle(claimed, state, reply, due_at=due_at)
 

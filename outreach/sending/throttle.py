@@ -34,7 +34,8 @@ BURST_SECONDS = 0.4
 """How much a bucket holds, and how much of it a worker may have in hand, in seconds of the provider's rate."""
 REFILL_EVERY = dt.timedelta(seconds=0.15)
 UNUSUAL_RATE = "4.7.28"
-
+RELAY = "relay"
+"""The name of the next hop itself, among those who may ask us to slow down."""
 
 _SLOWER = re.compile(
     r"4\.7\.28|\brate\b|too (?:many|much|fast)|throttl|slow(?:er| down)|TSS0\d|4\.7\.500|server busy", re.IGNORECASE
@@ -84,6 +85,12 @@ class Throttle:
     @property
     def lined_up(self) -> bool:
         return any(self._queues.values())
+
+    @property
+    def resting(self) -> bool:
+        """True while the next hop itself wants to be left alone."""
+        until = self._held(RELAY)
+        return until is not None and until > self._clock()
 
     def provider(self, claimed: Claimed) -> str:
         """The provider of the table that takes this person's mail; else their domain, which speaks for itself only."""
@@ -152,6 +159,16 @@ class Throttle:
                     now=now + SHORT_HOLD,
                 )  # fmt: skip
         self.refresh()
+
+    def rest(self, time: dt.timedelta, reply: str) -> dt.datetime:
+        """The next hop itself asks to be left alone for a time: nobody is handed over until then, which is returned."""
+        until = self._clock() + time
+        before = self._held(RELAY)
+        if before is None or before < until:
+            with self._store.write() as connection:
+                throttles.slow_down(connection, RELAY, until=until, lanes=None, rate=None, reply=reply, now=until)
+            self.refresh()
+        return until
 
     def refresh(self) -> None:
         """See what other workers were told, and fetch what the buckets hold for us. Called twice a second."""

@@ -27,10 +27,8 @@ from outreach.sending.retry import RetryPolicy
 from outreach.sending.shaping import load as load_shaping
 from outreach.sending.throttle import Throttle
 from outreach.sending.transports import Transport
-from outreach.sending.transports.directory import SCHEME, DirectoryTransport
-from outreach.sending.transports.failover import Failover
+from outreach.sending.transports.address import signs_itself, transport_for
 from outreach.sending.transports.lane import COMMAND_TIMEOUT, DOT_TIMEOUT
-from outreach.sending.transports.smtp import Relay, SmtpTransport
 from outreach.store import campaigns, claims, throttles
 from outreach.store.campaigns import Campaign, Status
 from outreach.store.database import Store
@@ -90,32 +88,20 @@ def run(orders: Orders, *, progress: Progress | None = None) -> Counter[State]:
             language: composer(CompiledMessage.from_document(document), campaign, orders)
             for language, document in documents.items()
         }
-        transport = transport_for(orders)
+        transport = transport_for(
+            orders.relay_url,
+            hello=orders.domain,
+            workspace=orders.workspace or Path(),
+            require_tls=orders.require_tls,
+            command_timeout=orders.command_timeout,
+            dot_timeout=orders.dot_timeout,
+        )
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(
                 _work(store, campaign, composers=composers, transport=transport, orders=orders, progress=progress)
             )
     finally:
         store.close()
-
-
-def transport_for(orders: Orders) -> Transport:
-    """The relay; with several addresses in `relay.url` the first that can be reached, tried in their order.
-
-    `directory:PATH` writes files instead.
-    """
-    if orders.relay_url.startswith(SCHEME):
-        return DirectoryTransport((orders.workspace or Path()) / orders.relay_url.removeprefix(SCHEME))
-    relays = [
-        SmtpTransport(
-            Relay.parse(url, require_tls=orders.require_tls),
-            hello=orders.domain,
-            command_timeout=orders.command_timeout,
-            dot_timeout=orders.dot_timeout,
-        )
-        for url in orders.relay_url.split()
-    ]
-    return relays[0] if len(relays) == 1 else Failover(relays)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -144,7 +130,7 @@ def composer(compiled: CompiledMessage, campaign: Campaign, orders: Orders) -> C
 
 
 def _signer(orders: Orders) -> dkim.Signer | None:
-    if orders.dkim_key is None:
+    if orders.dkim_key is None or signs_itself(orders.relay_url):
         return None
     pem, place = _read_key(orders.dkim_key), str(orders.dkim_key)
     return dkim.load(pem, domain=orders.domain, selector=orders.dkim_selector, place=place)

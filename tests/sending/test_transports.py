@@ -12,13 +12,14 @@ from outreach.rendering.message import Message
 from outreach.sending.outcomes import Accepted, Outcome, Unsent
 from outreach.sending.transports import Ready, Transport
 from outreach.sending.transports.directory import DirectoryTransport
+from outreach.sending.transports.esp import EspTransport
 from outreach.sending.transports.failover import Failover
 from outreach.sending.transports.memory import MemoryTransport
 from outreach.sending.transports.smtp import Relay, SmtpTransport
 from outreach.store.claims import Claimed
-from outreach.testing import FaultServer, Manner
+from outreach.testing import FakeEsp, FaultServer, Manner
 
-NAMES = ["smtp", "smtp without pipelining", "directory", "memory", "failover"]
+NAMES = ["smtp", "smtp without pipelining", "directory", "memory", "failover", "esp"]
 Arrived = Callable[[], list[bytes]]
 
 
@@ -56,19 +57,25 @@ class Script:
 @pytest.fixture(params=NAMES)
 def transport(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Callable[[], Transport], Arrived]]:
     """How to make the transport (in the loop that uses it), and what has arrived through it."""
+    made: Transport
     if request.param == "memory":
         memory = MemoryTransport()
         yield lambda: memory, lambda: [each.data for each in memory.messages]
     elif request.param == "directory":
         folder = tmp_path / "out"
         yield lambda: DirectoryTransport(folder), lambda: [each.read_bytes() for each in sorted(folder.glob("*.eml"))]
+    elif request.param == "esp":
+        pytest.importorskip("anymail", reason="the extra outreach[esp] is not installed")
+        with FakeEsp() as service:
+            made = EspTransport("postmark", service.options)
+            yield lambda: made, lambda: [f"Subject: {each['Subject']}\r\n\r\n".encode() for each in service.accepted]
     else:
         manner = Manner(extensions=()) if "without" in request.param else None
         with FaultServer(manner=manner) as server:
             smtp = SmtpTransport(Relay("127.0.0.1", server.port), hello="city.example")
             down = SmtpTransport(Relay("127.0.0.1", 1), hello="city.example")
             both = Failover([down, smtp])
-            made: Transport = both if request.param == "failover" else smtp
+            made = both if request.param == "failover" else smtp
             yield lambda: made, lambda: [each.content for each in server.accepted]
 
 

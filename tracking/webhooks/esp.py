@@ -182,7 +182,7 @@ def translate(
     module, name = VIEWS[service]
     view = getattr(importlib.import_module(f"anymail.webhooks.{module}"), name)
     heard: list[EspEvent] = []
-    ours = {"secret", "topics", *(("signing_secret",) if service == "resend" else ())}
+    ours = {"secret", "topics", "sending", *(("signing_secret",) if service == "resend" else ())}
     options = {key: value for key, value in account.items() if key not in ours}
     secret = account.get("secret") or []
     try:

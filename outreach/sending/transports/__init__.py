@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from outreach.errors import ConfigurationError, TryAgain
 from outreach.rendering.message import Message
-from outreach.sending.outcomes import Outcome
+from outreach.sending.outcomes import Outcome, Unknown, Unsent
 from outreach.store.claims import Claimed
 
 
@@ -27,6 +27,10 @@ class Ready(NamedTuple):
 
     claimed: Claimed
     message: Message
+
+
+NOBODY = Claimed(0, 0, 1, "", None, {}, None, None, None, None, None, None, None)
+"""Stands for the delivery of a message that is in no ledger: a test mail."""
 
 
 class Feed(Protocol):
@@ -82,7 +86,7 @@ class OneByOne:
     async def run(self, feed: Feed) -> None:
         while self.is_open and (ready := feed.next()) is not None:
             outcome = await self.hand_over(ready.message, before_dot=partial(feed.sending, ready))
-            self.handed_over += 1
+            self.handed_over += not isinstance(outcome, Unsent | Unknown)
             feed.done(ready, outcome)
 
     async def close(self) -> None:
