@@ -22,11 +22,13 @@ class Kind(IntEnum):
     CONFIRM = 7
     UNDO = 8
     SIGNUP = 9
+    ANSWER = 10
+    """To the message's question; `link` is the answer's number."""
 
     @property
     def binding(self) -> bool:
         """True if it changes what we may send, and so may never be shed or lost."""
-        return self not in (Kind.OPEN, Kind.CLICK)
+        return self not in (Kind.OPEN, Kind.CLICK, Kind.ANSWER)
 
 
 class Choice(IntEnum):

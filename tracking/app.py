@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from outreach.events import Choice, Flag, Kind
+from outreach.rendering.personal import unpacked
 from outreach.tokens import BadToken, KeyRing, Purpose, Subject
 from tracking import answers, archive, forms, pages, unsubscribe
 from tracking.answers import Answer, Message, Receive, Send
@@ -29,11 +30,12 @@ from tracking.choices import Choices
 from tracking.copies import Library
 from tracking.desk import Desk, House
 from tracking.fast import HotPath
-from tracking.links import LinkTable, LinkTables
+from tracking.links import BadDestination, LinkTable, LinkTables, destination
 from tracking.machines import DayKeys, Network, Observer
 from tracking.pages.words import choose
 from tracking.recording import Recorder, Request
 from tracking.reserve import DEFAULT_MARKS, Marks
+from tracking.survey import Survey
 from tracking.webhooks import esp, feedback
 
 RETRY_AFTER = (b"retry-after", b"30")
@@ -102,9 +104,12 @@ class Tracking:
         self._counters = self._recorder.counters
         self.hot = HotPath(config.keys, self._links, self._recorder)
         """What a server needs to answer opens and clicks without asking this application (tracking.fast)."""
+        survey = Survey(self._links, self._recorder, verify=self._verified, page=self._page, missing=self._not_found)
         self.routes = (
             Route("/o/<token>.gif", reads=self.opened),
             Route("/c/<token>/<number>", reads=self.clicked),
+            Route("/x/<token>/<number>/<values>", reads=self.followed),
+            Route("/s/<token>/<number>", reads=survey.asked, posts=survey.answered),
             Route("/u/<token>", reads=self.asked_to_leave, posts=self.leaving),
             *self._counter(),
             Route("/v/<token>", reads=self.viewed),
@@ -192,6 +197,23 @@ class Tracking:
         if location is None:
             return self._no_such_link(request, found.table)
         await self._recorder.note(Kind.CLICK, subject, request, link=index)
+        return answers.redirect(location)
+
+    async def followed(self, request: Request) -> Answer:
+        """A link that holds values of the person's: the token covers them, and the table still says which site."""
+        token, _, content = request.rest.partition("/")
+        subject = self._verified(Purpose.LINK, token, content.encode("utf-8", "replace"))
+        if subject is None:
+            return self._no_such_link(request)
+        found = self._links.get(subject.campaign_id)
+        if found is None:
+            return self._page(503, pages.later(self._reader(request)))
+        try:
+            number, values = unpacked(content)
+            location = destination(found.table.links[number], values)
+        except (ValueError, IndexError, BadDestination):
+            return self._no_such_link(request, found.table)
+        await self._recorder.note(Kind.CLICK, subject, request, link=number)
         return answers.redirect(location)
 
     # --- leaving ------------------------------------------------------------------------------------------------
@@ -301,9 +323,9 @@ class Tracking:
 
     # --- what they share ----------------------------------------------------------------------------------------
 
-    def _verified(self, purpose: Purpose, token: str) -> Subject | None:
+    def _verified(self, purpose: Purpose, token: str, content: bytes = b"") -> Subject | None:
         try:
-            return self._keys.verify(purpose, token)
+            return self._keys.verify(purpose, token, content)
         except BadToken:
             self._counters.add("unknown")
             return None

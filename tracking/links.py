@@ -3,6 +3,9 @@
 A table rather than a URL in the link, so that a wrong address can be corrected after sending, and
 so that no request can name a destination of its own (an open redirect). The files are all that
 the service knows of a campaign, so redirects work while the database is down.
+
+A destination may have holes for a person's values (`?zip={zip}`, outreach.rendering.personal), never in its host: who
+follows such a link brings the values, signed; without them it leads to the same page with nothing filled in.
 """
 
 from __future__ import annotations
@@ -12,12 +15,14 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from outreach.errors import ConfigurationError
+from outreach.rendering.personal import filled
+from outreach.rendering.questions import Question
 
 WEB = ("http", "https")
 SCHEMES = (*WEB, "mailto", "tel")
@@ -37,22 +42,35 @@ class BadDestination(ConfigurationError):
 
 @dataclass(frozen=True, slots=True)
 class LinkTable:
-    """What the service knows of one campaign: its links, in order, and the words on its pages."""
+    """What the service knows of one campaign: its links, in order, the words on its pages, and what it asks."""
 
     links: tuple[str, ...]
     topic_id: int | None = None
     topic: str = ""
     organisation: str = ""
     language: str = "en"
+    questions: Mapping[str, Question] = field(default_factory=dict)
+    """By language; empty for a message without a question."""
+
+    def question(self, language: str) -> tuple[str, Question] | None:
+        """The question in the reader's language if it was asked in it, and in which language it is."""
+        for wanted in (language, self.language, *self.questions):
+            for spoken, question in self.questions.items():
+                if spoken.partition("-")[0] == wanted.partition("-")[0]:
+                    return spoken, question
+        return None
 
 
-def destination(url: str) -> bytes:
-    """The URL as a Location header carries it, in ASCII.
+def destination(url: str, values: Mapping[str, str] | None = None) -> bytes:
+    """The URL, its holes filled with `values`, as a Location header carries it, in ASCII.
 
     Only http, https, mailto and tel; a web link needs a host and has no user before it, for
     `https://city.example@elsewhere.example` leads elsewhere. Raises BadDestination.
     """
     try:
+        if "{" in urlsplit(url).netloc:
+            raise BadDestination(f"the link {url!r} leaves its host open; values can stand only behind it")
+        url = filled(url, values or {})
         parts = urlsplit(url)
         host = (parts.hostname or "").encode("ascii" if parts.netloc.isascii() else "idna").decode("ascii")
         port = f":{parts.port}" if parts.port else ""
@@ -166,6 +184,7 @@ def _read(path: Path) -> Destinations:
         topic=document.get("topic") or "",
         organisation=document.get("organisation") or "",
         language=document.get("language") or "en",
+        questions={name: Question.from_document(one) for name, one in (document.get("questions") or {}).items()},
     )
     return Destinations(table, tuple(map(_location, table.links)))
 

@@ -42,9 +42,9 @@ QUIET_SECONDS = 60.0
 """A file unchanged for this long is looked at this seldom; a sync that takes longer is no sync."""
 DAMAGED = ".damaged"
 _ENDINGS = ("", "-wal", "-shm")
-_BINDING = "kind > 2 AND sequence > ?"
-"""As in the spool's partial index; `Kind.binding` says the same."""
-_PLENTIFUL = "kind <= 2 AND sequence > ?"
+_BINDING = "kind > 2 AND kind <> 10 AND sequence > ?"
+"""Within the spool's partial index; `Kind.binding` says the same."""
+_PLENTIFUL = "(kind <= 2 OR kind = 10) AND sequence > ?"
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _log = logging.getLogger(__name__)
 

@@ -96,6 +96,13 @@ class Recorder:
             subscriber_id, prefix = NOBODY, b""
         return Hit(kind, at_ms, campaign_id, subscriber_id, link, agent, network, prefix, flags, "")
 
+    def answer(self, subject: Subject, request: Request, number: int) -> Hit:
+        """An answer to a message's question. Whoever does not want to be followed is counted without a name."""
+        hit = self.hit(Kind.ANSWER, subject, request, link=number)
+        if self._choices.of(subject.subscriber_id) == _INDIVIDUAL:
+            return hit
+        return hit._replace(subscriber_id=NOBODY, prefix_hash=b"")
+
     async def bind(self, *hits: Hit) -> bool:
         """Write what binds us. False if it is not certainly on disk, and then it must not be acknowledged."""
         results = await asyncio.gather(*map(self.spool.record, hits), return_exceptions=True)

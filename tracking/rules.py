@@ -105,7 +105,7 @@ def at_once(fact: Fact) -> Opinion | None:
         return _OPINIONS[Reason.CRAWLER]
     if agent in (Agent.NONE, Agent.OTHER):
         return _OPINIONS[Reason.NO_BROWSER]
-    if fact.kind == _CLICK:
+    if fact.kind != _OPEN:
         # Scanners' networks also fetch pictures for people, but no pages: a person's click opens their own browser.
         if network in (Network.SCANNER, Network.MICROSOFT):
             return _OPINIONS[Reason.SCANNER_NETWORK]

@@ -33,7 +33,21 @@ def compile_all(
         source = _source(definition, settings)
         messages[language] = compile_message(source, known_fields=known_fields, links=links, report=report)
         links = messages[language].links
+    _same_question(definitions, messages)
     return messages
+
+
+def _same_question(definitions: Mapping[str, Definition], messages: Mapping[str, CompiledMessage]) -> None:
+    """Answers are counted by their number, so that every language has to ask the same question."""
+    counts = {language: len(each.question.answers) if each.question else 0 for language, each in messages.items()}
+    first = next(iter(counts))
+    for language, count in counts.items():
+        if count != counts[first]:
+            raise CampaignError(
+                f"its question has {count} answers, and {counts[first]} in {first}; ask the same in every language,"
+                " with the answers in the same order",
+                place=definitions[language].path,
+            )
 
 
 def _source(definition: Definition, settings: Settings) -> Source:

@@ -17,6 +17,7 @@ from outreach.campaigns import later
 from outreach.campaigns.approval import refuse_drift, refuse_edits, refuse_unapproved
 from outreach.campaigns.trial import refuse_trial
 from outreach.errors import Blocked
+from outreach.rendering.questions import Question
 from outreach.segmentation.catalogue import load_catalogue
 from outreach.sending.recovery import recover
 from outreach.sending.supervisor import crew_size
@@ -154,12 +155,19 @@ def message_ids(campaign: Campaign, people: list[int], *, token_keys: Path) -> l
 
 def _start(store: Store, settings: Settings, campaign: Campaign) -> None:
     """Publish the links, which must be there before the first mail, then let workers claim."""
+    with store.read() as connection:
+        documents = campaigns.messages(connection, campaign.id)
     table = LinkTable(
         links=tuple(campaign.plan["links"]),
         topic_id=campaign.topic_id,
         topic=str(campaign.plan["topic"]),
         organisation=settings.text("organisation.name"),
         language=settings.text("organisation.language"),
+        questions={
+            language: Question.from_document(document["question"])
+            for language, document in documents.items()
+            if document["question"]
+        },
     )
     publish(settings.data / "links", campaign.id, table)
     now = _now()

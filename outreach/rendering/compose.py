@@ -17,11 +17,12 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from outreach import tokens as links
-from outreach.rendering import headers, preview, wire
+from outreach.rendering import headers, personal, preview, wire
 from outreach.rendering.dkim import Seal, Signer
 from outreach.rendering.errors import ComposeError
 from outreach.rendering.expressions import missing
 from outreach.rendering.message import CompiledMessage, Message, Recipient
+from outreach.rendering.questions import ANSWER_BASE
 from outreach.rendering.wire import SOFT, WireTemplate, segment
 from outreach.tokens import KeyRing, Purpose
 
@@ -84,6 +85,7 @@ class Composer:
         self._subject = WireTemplate(compiled.subject, form=wire.HEADER, language=language, constants=constants)
         self._wants = self._text.names | self._html.names
         self._followed = (self._text, self._html, self._wants)
+        self._personal = personal.numbers_in(self._wants)
         self._fields = tuple((field, missing(field)) for field in sorted(compiled.fields))
         boundary = f"=_{compiled.hash[:24]}"  # `=_` never occurs in quoted-printable (RFC 2045, section 6.7)
         self._open_text = f"--{boundary}\r\n{_PART.format('plain')}"
@@ -187,9 +189,15 @@ class Composer:
             urls["preferences_url"] = links.preferences_url(base, sign(Purpose.PREFERENCES, campaign, person)) + SOFT
         if "view_url" in wants:
             urls["view_url"] = links.view_url(base, sign(Purpose.VIEW, campaign, person)) + SOFT
+        if ANSWER_BASE in wants:
+            urls[ANSWER_BASE] = links.answer_base(base, sign(Purpose.ANSWER, campaign, person)) + SOFT
         if self._long_urls:
             urls = {name: segment(url.removesuffix(SOFT)) for name, url in urls.items()}
         values = self._values(recipient.attributes)
+        if self._personal:
+            values |= (
+                self._personal_links(recipient) if recipient.tracked else preview.straight(self._compiled, recipient)
+            )
         text, html = text_part.render(values, urls=urls), html_part.render(values, urls=urls)
         body = "".join((self._open_text, *text, self._open_html, *html, self._close)).encode("ascii")
         message_id = f"{sign(Purpose.MESSAGE_ID, campaign, person)}@{self._domain}"
@@ -207,6 +215,19 @@ class Composer:
             f"{self._static_canonical}list-unsubscribe:{leave}\r\n"
         )
         return _Draft(f"<{message_id}>", return_path, address, head, canonical, body)
+
+    def _personal_links(self, recipient: Recipient) -> dict[str, Any]:
+        """Links that carry this person's values, signed with them."""
+        found: dict[str, Any] = {}
+        for number in self._personal:
+            values = personal.values_for(self._compiled.links[number], recipient.attributes)
+            address: object = values
+            if isinstance(values, dict):
+                content = personal.packed(number, values)
+                token = self._tokens.sign(Purpose.LINK, self._campaign_id, recipient.subscriber_id, content.encode())
+                address = links.personal_url(self._tracking_url, token, content)
+            found[f"{personal.PERSONAL_LINK}{number}"] = address
+        return found
 
     def _values(self, attributes: Mapping[str, object]) -> dict[str, Any]:
         values: dict[str, Any] = {}

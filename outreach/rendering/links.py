@@ -1,31 +1,35 @@
 """Every web link of a message is rewritten once, to our click address and a number.
 
 The same destination has the same number in both parts. The numbers index `CompiledMessage.links`, so that a click
-carries no address: a link in our mail can never be turned into a redirect to somewhere else.
+carries no address: a link in our mail can never be turned into a redirect to somewhere else. An address that holds a
+field's value becomes a template of an address (personal.py).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import unescape
 from typing import Final
 from urllib.parse import quote, urlsplit
 
 from outreach.rendering.errors import Report, TemplateError, refuse
-from outreach.rendering.placeholders import ANY, Placeholders
-
-MAX_URL = 2_000
-"""Characters; ours. Older mail clients and proxies cut longer ones."""
+from outreach.rendering.personal import MAX_URL, NEVER, PERSONAL_LINK, number_in
+from outreach.rendering.placeholders import ANY, VARIABLE, Placeholders
+from outreach.rendering.questions import ANSWER_BASE
+from outreach.rendering.words import LAYOUT_NAMES
 
 PERSONAL_URLS: Final = frozenset({"unsubscribe_url", "preferences_url", "view_url", "pixel_url"})
 """What a layout may use as a whole address; the composer fills them in per person."""
 
 CLICK_BASE: Final = "click_base"
+_NO_FIELDS: Final = PERSONAL_URLS | LAYOUT_NAMES
 NOWHERE: Final = "#"
 NO_IMAGE: Final = "https://invalid.example/"
 """What stands for an address that was refused, where the compilation goes on only to find more faults."""
 _KEPT = ("mailto:", "tel:", "sms:")
+_SITE = re.compile(r"https?://[^/?#\s]+[/?#]", re.IGNORECASE)
+"""What has to stand before the first field in an address."""
 _HREF = re.compile(r'(<(?!!)[^<>]*?\shref=")([^"]*)(")')
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?").fullmatch
 _CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
@@ -70,15 +74,22 @@ class Links:
         if is_ours(url, self._placeholders):
             return url
         if ANY.search(url):
-            raise TemplateError(
-                "a link's address cannot contain {{ … }}; use one fixed address, or one link per case inside {% if %}",
-                place=place,
-                line=line,
-            )
+            return self._personal(url, place=place, line=line)
         if url.lower().startswith(_KEPT):
             return url
         destination = checked(url, place=place, line=line)
-        return f"{self._base}{self._numbers.setdefault(destination, len(self._numbers))}"
+        return f"{self._base}{self._number(destination)}"
+
+    def _number(self, destination: str) -> int:
+        return self._numbers.setdefault(destination, len(self._numbers))
+
+    def _personal(self, url: str, *, place: str, line: int | None) -> str:
+        """The variable of a link whose address holds fields' values. The site itself is fixed."""
+        words = {found[0]: self._placeholders.name_in(found[0]) for found in ANY.finditer(url)}
+        if problem := _not_personal(url, words):
+            raise TemplateError(problem, place=place, line=line)
+        destination = VARIABLE.sub(lambda found: f"{{{words[found[0]]}}}", checked(url, place=place, line=line))
+        return self._placeholders.variable(f"{PERSONAL_LINK}{self._number(destination)}")
 
     def rewrite_layout(self, mjml: str, *, place: str) -> str:
         """Every href of an MJML or HTML source rewritten; lines are counted for errors."""
@@ -88,6 +99,21 @@ class Links:
             return found[1] + self.rewrite(unescape(found[2]), place=place, line=line) + found[3]
 
         return _HREF.sub(rewritten, mjml)
+
+
+def _not_personal(url: str, words: Mapping[str, str | None]) -> str:
+    """Why an address cannot hold these words, each given with the field it stands for; empty if it can."""
+    if any(not VARIABLE.fullmatch(word) or name is None or name in _NO_FIELDS for word, name in words.items()):
+        return (
+            "a link's address can hold fields as they are, as in {{ zip }}, and nothing else of {{ … }} and {% … %};"
+            " put one link per case inside {% if %}"
+        )
+    site = _SITE.match(url)
+    if site is None or ANY.search(site[0]):
+        return "a link leads everybody to one site; {{ … }} can stand only behind it: https://city.example/{{ zip }}"
+    if known := sorted(NEVER & {name or "" for name in words.values()}):
+        return f"a link's address cannot hold {{{{ {known[0]} }}}}: logs keep addresses, and it says who somebody is"
+    return ""
 
 
 def checked(url: str, *, place: str, line: int | None = None) -> str:
@@ -127,12 +153,14 @@ _URL_SAFE = "!#$%&'()*+,-./:;=?@[]_~"
 
 
 def is_ours(url: str, placeholders: Placeholders) -> bool:
-    """Whether a protected address is `{{ click_base }}<n>`, or one of the personal ones and nothing more."""
+    """Whether a protected address is `{{ click_base }}<n>`, an answer's, or a personal one and nothing more."""
     word = ANY.match(url)
     if word is None or (name := placeholders.name_in(word[0])) is None:
         return False
     rest = url[word.end() :]
-    return rest.isdigit() if name == CLICK_BASE else name in PERSONAL_URLS and not rest
+    if name in (CLICK_BASE, ANSWER_BASE):
+        return rest.isdigit()
+    return not rest and (name in PERSONAL_URLS or number_in(name) is not None)
 
 
 def check_result(html: str, placeholders: Placeholders, *, place: str) -> None:

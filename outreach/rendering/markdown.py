@@ -2,8 +2,8 @@
 
 Both come from one tree, so they say the same. A link alone in a paragraph in bold is a button:
 `**[See your street](https://city.example/sweeping)**`. An image alone is shown at the column's width. Columns and
-callouts are in blocks.py. A line that holds only `{% if … %}` or `{% endif %}` includes or leaves out whole
-paragraphs, lists and buttons. HTML in Markdown is shown, never obeyed.
+callouts are in blocks.py, a question in questions.py. A line that holds only `{% if … %}` or `{% endif %}` includes or
+leaves out whole paragraphs, lists and buttons. HTML in Markdown is shown, never obeyed.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
 from markupsafe import escape
 
-from outreach.rendering import blocks, plaintext
+from outreach.rendering import blocks, plaintext, questions
 from outreach.rendering.errors import TemplateError
 from outreach.rendering.links import Links
-from outreach.rendering.placeholders import STATEMENT, STATEMENT_LINE, Placeholders, in_html
+from outreach.rendering.placeholders import ANY, STATEMENT, STATEMENT_LINE, Placeholders, in_html
+from outreach.rendering.questions import ANSWER_BASE, Question
 
 MAX_NESTING = 12
 """Lists and quotes inside one another; ours, far above what can be read."""
@@ -39,6 +40,7 @@ class Body:
 
     mjml: str
     text: str
+    question: Question | None = None
 
 
 def convert(protected: str, *, placeholders: Placeholders, links: Links, place: str, first_line: int = 1) -> Body:
@@ -71,11 +73,19 @@ def convert(protected: str, *, placeholders: Placeholders, links: Links, place: 
             writer.stand_at(node)
             mjml.append(f"<mj-image {writer.image(image)} />\n")
             text.append(plaintext.block(node, writer.address))
+        elif node.type == "question":
+            asked = writer.question(node)
+            prose.append(f"<h3>{escape(asked.text)}</h3>")
+            flush()
+            text.append(f"{asked.text}\n\n")
+            for number, answer in enumerate(asked.answers):
+                mjml.append(f'<mj-button href="{writer.answer_base}{number}">{escape(answer)}</mj-button>\n')
+                text.append(plaintext.button(answer, f"{writer.answer_base}{number}"))
         else:
             prose.append(writer.block(node))
             text.append(plaintext.block(node, writer.address))
     flush()
-    return Body(mjml="".join(mjml), text="".join(text))
+    return Body(mjml="".join(mjml), text="".join(text), question=writer.asked)
 
 
 def _parser() -> MarkdownIt:
@@ -86,6 +96,7 @@ def _parser() -> MarkdownIt:
     parser.validateLink = lambda url: True  # type: ignore[method-assign]  # markdown-it's documented way
     parser.normalizeLink = lambda url: url  # type: ignore[method-assign]
     blocks.extend(parser)
+    questions.extend(parser)
     parser.block.ruler.before("table", "jinja", _statement_line, {"alt": ["paragraph", "blockquote", "list"]})
     parser.core.ruler.after("inline", "bare_links", _bare_links)
     return parser
@@ -163,6 +174,9 @@ class _Writer:
         self._place, self._first_line = place, first_line
         self._line = first_line
         self._addresses: dict[int, str] = {}
+        self.asked: Question | None = None
+        """The message's one question, once it was met."""
+        self.answer_base = placeholders.variable(ANSWER_BASE)
 
     def stand_at(self, node: SyntaxTreeNode) -> None:
         if not node.is_root and node.map:
@@ -172,19 +186,17 @@ class _Writer:
         """Conditions must begin and end inside the same paragraph, item or piece of bold text."""
         self.stand_at(node)
         if depth > MAX_NESTING * 2:
-            raise TemplateError("lists or quotes are nested too deeply", place=self._place, line=self._line)
+            raise self._error("lists or quotes are nested too deeply")
         words: list[str] = []
         for child in node.children:
             if child.type in ("text", "jinja"):
                 words += STATEMENT.findall(child.content)
             elif child.type in ("code_inline", "fence", "code_block", "image") and STATEMENT.search(child.content):
-                raise TemplateError("{% … %} cannot stand inside code or an image", place=self._place, line=self._line)
+                raise self._error("{% … %} cannot stand inside code or an image")
         if not balanced(self._placeholders.keyword(word) for word in words):
-            raise TemplateError(
+            raise self._error(
                 "a condition must begin and end in the same paragraph or list item; to choose whole paragraphs, put"
-                " {% if … %} and {% endif %} on lines of their own",
-                place=self._place,
-                line=self._line,
+                " {% if … %} and {% endif %} on lines of their own"
             )
         for child in node.children:
             self.check(child, depth=depth + 1)
@@ -192,6 +204,8 @@ class _Writer:
     def block(self, node: SyntaxTreeNode) -> str:
         self.stand_at(node)
         kind = node.type
+        if kind == "question":
+            raise self._error("a question stands by itself, in no column, list or quote")
         if kind == "jinja":
             return f"<!--{node.content}-->"
         if kind == "inline":
@@ -217,6 +231,24 @@ class _Writer:
         if kind == "ordered_list" and (start := int(node.attrs.get("start", 1))) != 1:
             return f'<ol start="{start}">{inside}</ol>'
         return f"<{node.tag}>{inside}</{node.tag}>"
+
+    def question(self, node: SyntaxTreeNode) -> Question:
+        """The question of a block; it is the same for everybody, and there is one."""
+        self.stand_at(node)
+        asked: Question = node.meta["question"]
+        if fault := node.meta["fault"]:
+            raise self._error(fault)
+        if any(ANY.search(words) for words in (asked.text, *asked.answers)):
+            raise self._error(
+                "a question and its answers are the same for everybody: {{ … }} and {% … %} cannot stand in them"
+            )
+        if self.asked is not None:
+            raise self._error("a message has one question, and this is the second")
+        self.asked = asked
+        return asked
+
+    def _error(self, problem: str) -> TemplateError:
+        return TemplateError(problem, place=self._place, line=self._line)
 
     def inline(self, nodes: Iterable[SyntaxTreeNode]) -> str:
         return "".join(self._inline(node) for node in nodes)

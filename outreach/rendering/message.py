@@ -22,7 +22,9 @@ from outreach.errors import OutreachError, UsageError
 from outreach.rendering import expressions, headers, markdown, mjml, wire
 from outreach.rendering.errors import Report, TemplateError, refuse
 from outreach.rendering.links import CLICK_BASE, PERSONAL_URLS, Links, check_result
+from outreach.rendering.personal import number_in
 from outreach.rendering.placeholders import ANY, Placeholders
+from outreach.rendering.questions import ANSWER_BASE, Question
 from outreach.rendering.words import LAYOUT_NAMES, direction, words
 
 VERSION: Final = 1
@@ -79,8 +81,8 @@ class Source:
 class CompiledMessage:
     """One campaign in one language, ready for anybody. The three templates are Jinja of our allow-list.
 
-    `links` are the destinations of `{{ click_base }}<n>`; `fields` what a recipient is asked for; `hash` changes with
-    any character that can reach anybody.
+    `links` are the destinations of `{{ click_base }}<n>` and of personal links; `fields` what a recipient is asked for;
+    `hash` changes with any character that can reach anybody.
     """
 
     subject: str
@@ -92,6 +94,7 @@ class CompiledMessage:
     sender: Mailbox
     reply_to: Mailbox | None
     constants: Mapping[str, str]
+    question: Question | None = None
     hash: str = field(default="")
 
     def to_document(self) -> dict[str, Any]:
@@ -107,6 +110,7 @@ class CompiledMessage:
             "sender": asdict(self.sender),
             "reply_to": asdict(self.reply_to) if self.reply_to else None,
             "constants": dict(sorted(self.constants.items())),
+            "question": self.question.to_document() if self.question else None,
         }
 
     @classmethod
@@ -114,7 +118,7 @@ class CompiledMessage:
         """ValueError when the document is of another version of the product, or is none."""
         if document.get("version") != VERSION:
             raise ValueError(f"a compiled message of version {document.get('version')!r} cannot be read; plan again")
-        reply_to = document["reply_to"]
+        reply_to, question = document["reply_to"], document["question"]
         message = cls(
             subject=document["subject"],
             html=document["html"],
@@ -125,6 +129,7 @@ class CompiledMessage:
             sender=Mailbox(**document["sender"]),
             reply_to=Mailbox(**reply_to) if reply_to else None,
             constants=dict(document["constants"]),
+            question=Question.from_document(question) if question else None,
         )
         return message.hashed()
 
@@ -188,6 +193,7 @@ def compile_message(
         sender=source.sender,
         reply_to=source.reply_to,
         constants=_constants(source),
+        question=body.question,
     )
     _check_compiled(message, place=source.place)
     return message.hashed()
@@ -225,7 +231,7 @@ def _check_fields(source: Source, known: frozenset[str], report: Report) -> froz
 
 def _check_compiled(message: CompiledMessage, *, place: str) -> None:
     """Prove that the result can be composed: what cannot be sent is refused now, not at the first recipient."""
-    allowed = message.fields | message.constants.keys() | PERSONAL_URLS | {CLICK_BASE}
+    allowed = message.fields | message.constants.keys() | PERSONAL_URLS | {CLICK_BASE, ANSWER_BASE}
     for source, form in ((message.subject, wire.HEADER), (message.html, wire.HTML), (message.text, wire.TEXT)):
         try:
             template = wire.WireTemplate(source, form=form, language=message.language, constants=message.constants)
@@ -233,7 +239,7 @@ def _check_compiled(message: CompiledMessage, *, place: str) -> None:
             raise TemplateError(
                 "this is too complicated to compile; make its conditions simpler", place=place
             ) from None
-        if strange := template.names - allowed:
+        if strange := {name for name in template.names - allowed if number_in(name) is None}:
             raise TemplateError(f"{', '.join(sorted(strange))} cannot be printed here", place=place)
         if urls := template.decisions & PERSONAL_URLS:
             raise TemplateError(f"{', '.join(sorted(urls))} can only be printed as it is", place=place)

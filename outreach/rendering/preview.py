@@ -14,10 +14,11 @@ from typing import Any, Final
 import jinja2
 from markupsafe import Markup, escape
 
-from outreach.rendering import headers
+from outreach.rendering import headers, personal
 from outreach.rendering.errors import ComposeError
 from outreach.rendering.expressions import Sandbox, missing, printed, tree_for
 from outreach.rendering.message import CompiledMessage, Recipient
+from outreach.rendering.questions import ANSWER_BASE
 
 NOWHERE: Final = "#"
 _PIXEL = re.compile(r"<img\b[^<>]*\{\{ pixel_url \}\}[^<>]*>")
@@ -68,9 +69,9 @@ def render_preview(
     """
     if urls is None:
         compiled = direct(compiled)
-        urls = dict.fromkeys(("unsubscribe_url", "preferences_url", "view_url", "click_base"), NOWHERE)
+        urls = dict.fromkeys(("unsubscribe_url", "preferences_url", "view_url", "click_base", ANSWER_BASE), NOWHERE)
         urls["pixel_url"] = "data:,"
-    values = {**values_of(compiled, recipient), **urls}
+    values = {**values_of(compiled, recipient), **straight(compiled, recipient), **urls}
     constants = tuple(sorted(compiled.constants.items()))
     subject = _plain(compiled.subject, html=False, language=compiled.language, constants=constants).render(values)
     try:
@@ -82,6 +83,17 @@ def render_preview(
         _plain(compiled.html, html=True, language=compiled.language, constants=constants).render(values),
         _plain(compiled.text, html=False, language=compiled.language, constants=constants).render(values),
     )
+
+
+def straight(compiled: CompiledMessage, recipient: Recipient) -> dict[str, Any]:
+    """Personal links as they lead where they go, by the names of their variables."""
+    found: dict[str, Any] = {}
+    for number, template in enumerate(compiled.links):
+        if personal.fields_of(template):
+            values = personal.values_for(template, recipient.attributes)
+            address = personal.filled(template, values) if isinstance(values, dict) else values
+            found[f"{personal.PERSONAL_LINK}{number}"] = address
+    return found
 
 
 @lru_cache(maxsize=64)

@@ -16,12 +16,13 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
 
+from outreach.rendering.questions import Question
 from outreach.reports import words
 from outreach.reports.balance import Balance, balance
-from outreach.reports.metrics import Acts, Figures, figures
+from outreach.reports.metrics import Acts, Answers, Figures, figures
 from outreach.reports.rates import Rate
 from outreach.reports.series import Series
-from outreach.store.campaigns import Campaign
+from outreach.store.campaigns import Campaign, messages
 from outreach.store.database import Store
 from outreach.store.deliveries import State
 from outreach.store.tables import department, topic
@@ -99,11 +100,13 @@ class Report:
                 "clicks": _rate(figures.click_rate),
                 "unsubscribes": _rate(figures.leave_rate),
                 "complaints": _rate(figures.complaint_rate),
+                "answers": _rate(figures.answer_rate),
             },
             "links": [
                 {"number": link.number, "url": link.url, "people": link.people, "machine_hits": link.machine_hits}
                 for link in figures.links
             ],
+            "question": _answers(figures.answers),
             "over_time": {
                 "accepted": _series(figures.accepted_over_time),
                 "opens": _series(figures.opens_over_time),
@@ -129,7 +132,13 @@ def build(
         ledger = balance(main, campaign.id)
         ledger.check()
         found = figures(
-            main, events, campaign.id, balance=ledger, links=[words.plain(url, longest=500) for url in links], zone=zone
+            main,
+            events,
+            campaign.id,
+            balance=ledger,
+            links=[words.plain(url, longest=500) for url in links],
+            zone=zone,
+            question=_question(main, campaign.id),
         )
         topic_name = _name(main, topic, campaign.topic_id)
         department_name = _name(main, department, campaign.department_id)
@@ -149,6 +158,15 @@ def build(
     )
 
 
+def _question(main: Connection, campaign_id: int) -> Question | None:
+    """What the message asks: in English if it was written in it, or else in its first language."""
+    documents = messages(main, campaign_id)
+    for language in ("en", *documents):
+        if language in documents and (asked := documents[language]["question"]):
+            return Question.from_document(asked)
+    return None
+
+
 def _name(main: Connection, table: Any, number: int | None) -> str:
     name = main.execute(select(table.c.name).where(table.c.id == number)).scalar() if number is not None else None
     return words.plain(name or "")
@@ -165,6 +183,21 @@ def _acts(acts: Acts) -> dict[str, int]:
         "machine_hits": acts.machine_hits,
         "not_measurable": acts.unmeasurable,
         "anonymous_hits": acts.anonymous_hits,
+    }
+
+
+def _answers(answers: Answers | None) -> dict[str, Any] | None:
+    if answers is None:
+        return None
+    return {
+        "text": answers.question,
+        "people": answers.people,
+        "anonymous": answers.anonymous,
+        "machine_hits": answers.machine_hits,
+        "answers": [
+            {"number": number, "text": each.text, "people": each.people, "anonymous": each.anonymous}
+            for number, each in enumerate(answers.answers)
+        ],
     }
 
 

@@ -6,6 +6,7 @@ opens        people whose mail program loaded the pixel; a lower bound, since ma
 clicks       people who followed at least one link
 left         people whose last word on this campaign was to unsubscribe
 complaints   people who pressed "spam"
+answers      people by their last answer to the message's question
 
 Opens and clicks are read from the events database, everything else from the main one.
 """
@@ -22,6 +23,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import BigInteger, ColumnElement, Connection, Integer, cast, func, or_, select, type_coerce
 
 from outreach.events import Flag, Kind
+from outreach.rendering.questions import Question
+from outreach.reports import words
 from outreach.reports.balance import Balance
 from outreach.reports.rates import Rate, rate
 from outreach.reports.series import Grid, Series, grid, series
@@ -61,6 +64,33 @@ class LinkClicks:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer to the message's question, and whose last word it is."""
+
+    text: str
+    people: int
+    anonymous: int
+    """Times it was given by people who want to be counted without a name: who answered twice is in it twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the message asked, and what was answered. `machine_hits` are in none of the answers."""
+
+    question: str
+    answers: tuple[Answer, ...]
+    machine_hits: int
+
+    @property
+    def people(self) -> int:
+        return sum(answer.people for answer in self.answers)
+
+    @property
+    def anonymous(self) -> int:
+        return sum(answer.anonymous for answer in self.answers)
+
+
+@dataclass(frozen=True, slots=True)
 class Departures:
     """People who left through this campaign's links; `one_click` of them by their mail program's own button."""
 
@@ -88,7 +118,10 @@ class Figures:
     click_rate: Rate
     leave_rate: Rate
     complaint_rate: Rate
+    answer_rate: Rate
     links: tuple[LinkClicks, ...]
+    answers: Answers | None
+    """None if the message asks nothing."""
     accepted_over_time: Series | None
     opens_over_time: Series | None
     """Each person once, when they first opened; on the same grid as the clicks."""
@@ -96,7 +129,14 @@ class Figures:
 
 
 def figures(
-    main: Connection, events: Connection, campaign_id: int, *, balance: Balance, links: Sequence[str], zone: ZoneInfo
+    main: Connection,
+    events: Connection,
+    campaign_id: int,
+    *,
+    balance: Balance,
+    links: Sequence[str],
+    zone: ZoneInfo,
+    question: Question | None = None,
 ) -> Figures:
     """Count a campaign. `links` are its destinations in the order of their numbers; `zone` is for the steps of time."""
     accepted = balance[State.ACCEPTED]
@@ -105,6 +145,7 @@ def figures(
     first = {kind: _first_acts(events, campaign_id, kind) for kind in (Kind.OPEN, Kind.CLICK)}
     opens, clicks = (_acts(events, campaign_id, kind, first[kind]) for kind in (Kind.OPEN, Kind.CLICK))
     left, complaints = _departures(main, campaign_id)
+    answers = _answers(events, campaign_id, question) if question else None
     sent = _accepted_over_time(main, campaign_id, zone)
     shared = _shared_grid([*first[Kind.OPEN].values(), *first[Kind.CLICK].values()], sent, zone)
     return Figures(
@@ -120,7 +161,9 @@ def figures(
         click_rate=rate(clicks.people, delivered),
         leave_rate=rate(left.people, delivered),
         complaint_rate=rate(complaints, accepted),
+        answer_rate=rate(answers.people if answers else 0, delivered),
         links=_links(events, campaign_id, links),
+        answers=answers,
         accepted_over_time=sent,
         opens_over_time=series(first[Kind.OPEN].values(), shared) if shared else None,
         clicks_over_time=series(first[Kind.CLICK].values(), shared) if shared else None,
@@ -184,6 +227,30 @@ def _links(events: Connection, campaign_id: int, urls: Sequence[str]) -> tuple[L
         LinkClicks(number, urls[number] if number < len(urls) else "", people[number], machines[number])
         for number in numbers
     )
+
+
+def _answers(events: Connection, campaign_id: int, question: Question) -> Answers:
+    given = (event.c.campaign_id == campaign_id, event.c.kind == Kind.ANSWER.value)
+    last: dict[int, int] = {}
+    anonymous = Counter[int]()
+    for person, number in events.execute(
+        select(event.c.subscriber_id, event.c.link)
+        .where(*given, by_a_person())
+        .order_by(event.c.at, event.c.spool, event.c.sequence)
+    ):
+        if person == NOBODY:
+            anonymous[number] += 1
+        else:
+            last[person] = number
+    people = Counter(last.values())
+    machines = events.execute(
+        select(func.count()).select_from(event).where(*given, event.c.verdict == Verdict.MACHINE.value)
+    ).scalar_one()
+    answers = tuple(
+        Answer(words.plain(text, longest=200), people[number], anonymous[number])
+        for number, text in enumerate(question.answers)
+    )
+    return Answers(words.plain(question.text, longest=200), answers, machines)
 
 
 # --- the ledger and what came back ------------------------------------------------------------------------------

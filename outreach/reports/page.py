@@ -19,7 +19,7 @@ from markupsafe import Markup
 from outreach.reports import charts, words
 from outreach.reports.charts import Part
 from outreach.reports.document import Report
-from outreach.reports.metrics import Figures
+from outreach.reports.metrics import Answers, Figures
 from outreach.reports.rates import Rate
 from outreach.reports.sentences import STATE_MEANINGS, STATE_WORDS, coverage, summary
 from outreach.reports.series import Series
@@ -70,6 +70,8 @@ def page(report: Report) -> str:
             reading_table=_reading_table(report),
             table=_table,
             links_chart=_links_chart(report.figures),
+            answers_chart=_answers_chart(report.figures.answers),
+            answers_note=_answers_note(report.figures),
             left=_left(report.figures),
             left_chart=_left_chart(report.figures),
             left_note=_left_note(report.figures),
@@ -258,6 +260,29 @@ def _links_chart(figures: Figures) -> Markup:
         title="People who followed each link",
         description="; ".join(told),
     )
+
+
+def _answers_chart(answers: Answers | None) -> Markup | None:
+    if answers is None or not answers.people:
+        return None
+    return charts.bars(
+        [Part(answer.text, answer.people, "clicked") for answer in answers.answers],
+        name="answers-chart",
+        title=answers.question,
+        description="; ".join(f"{answer.text}: {words.number(answer.people)}" for answer in answers.answers),
+    )
+
+
+def _answers_note(figures: Figures) -> str:
+    answers = figures.answers
+    if answers is None:
+        return ""
+    note = f"{words.people(answers.people)} answered: {figures.answer_rate.text}. Everybody's last answer counts."
+    if answers.anonymous:
+        note += f" {words.some(answers.anonymous, 'more answer', 'more answers')} came from people who give no name."
+    if answers.machine_hits:
+        note += f" {words.some(answers.machine_hits, 'answer was', 'answers were')} a machine's, and not counted."
+    return note
 
 
 def _left(figures: Figures) -> list[tuple[str, int]]:

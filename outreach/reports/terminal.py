@@ -9,6 +9,7 @@ from rich.text import Text
 
 from outreach.reports import words
 from outreach.reports.document import Report
+from outreach.reports.metrics import Answers
 from outreach.reports.rates import Rate
 from outreach.reports.sentences import STATE_MEANINGS, STATE_WORDS, coverage, summary
 from outreach.store.deliveries import State
@@ -27,6 +28,8 @@ def show(report: Report, console: Console) -> None:
     console.print(_figures(report))
     if report.figures.links:
         console.print(_links(report))
+    if report.figures.answers:
+        console.print(_answers(report.figures.answers))
     console.print(Text(coverage(report), style="dim"))
 
 
@@ -76,5 +79,15 @@ def _links(report: Report) -> Table:
     table = _table("Links", "destination", "people")
     for link in sorted(report.figures.links, key=lambda link: -link.people):
         table.add_row(Text(link.url or f"link {link.number}", overflow="fold"), Text(words.number(link.people)))
+    table.add_row()
+    return table
+
+
+def _answers(answers: Answers) -> Table:
+    columns = ("answer", "people", "without a name") if answers.anonymous else ("answer", "people")
+    table = _table(f"“{answers.question}”", *columns)
+    for answer in answers.answers:
+        cells = [Text(answer.text, overflow="fold"), Text(words.number(answer.people))]
+        table.add_row(*cells, *([Text(words.number(answer.anonymous))] if answers.anonymous else []))
     table.add_row()
     return table

@@ -84,7 +84,7 @@ def _hits(main: Connection, events: Connection, subscriber_id: int) -> Iterator[
         event.c.campaign_id.in_(campaigns), event.c.subscriber_id == subscriber_id
     )
     for kind, at, campaign_id, link, verdict in events.execute(mine):
-        what = f"{Kind(kind).name.lower()} {link + 1}" if kind == Kind.CLICK else Kind(kind).name.lower()
+        what = f"{Kind(kind).name.lower()} {link + 1}" if kind in (Kind.CLICK, Kind.ANSWER) else Kind(kind).name.lower()
         yield Happening(at, what + (" (machine)" if verdict == Verdict.MACHINE else ""), names.get(campaign_id, ""))
 
 

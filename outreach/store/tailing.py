@@ -77,7 +77,7 @@ def _common(row: Any) -> dict[str, Any]:
 
 
 def _judged(row: Any) -> dict[str, Any]:
-    link = {"link": row.link} if row.kind == Kind.CLICK else {}
+    link = {Kind.CLICK: {"link": row.link}, Kind.ANSWER: {"answer": row.link}}.get(row.kind, {})
     return {**link, "who": Verdict(row.verdict).name.lower()}
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from outreach.events import Flag, Kind
+from outreach.rendering.personal import packed
 from outreach.tokens import KeyRing, Purpose
 from tracking.answers import PIXEL
-from tracking.testing import Service, token
+from tracking.testing import KEYS, Service, token
 
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = (
@@ -89,13 +90,16 @@ def test_an_older_key_still_opens_its_links(service: Service) -> None:
 
 @pytest.mark.parametrize("file", ["openredirects.txt", "crlfinjection.txt"])
 def test_no_known_attack_redirects_off_site(service: Service, shared: Path, file: str) -> None:
-    good = token(Purpose.CLICK, 17)
+    good, asked = token(Purpose.CLICK, 17), token(Purpose.ANSWER, 17)
+    content = packed(1, {"zip": "95814"})
+    own = KeyRing(KEYS).sign(Purpose.LINK, 1, 17, content.encode())
     for line in (shared / "corpora" / "injection" / file).read_text("utf-8").splitlines():
         attack = line.strip().encode("utf-8").decode("latin-1")
         if not attack or " " in attack or not attack.isascii():
             attack = "".join(c if c.isascii() and c > " " else f"%{ord(c):02x}" for c in attack)
         attack = attack if attack.startswith("/") else f"/{attack}"
-        for path in (attack, f"/c/{good}/1{attack}", f"/c/{good}{attack}", f"/o{attack}", f"/u{attack}"):
+        places = (f"/c/{good}/1", f"/c/{good}", "/o", "/u", f"/x/{own}/{content}", f"/x/{own}", "/x", f"/s/{asked}")
+        for path in (attack, *(f"{place}{attack}" for place in places)):
             reply = service.get(path)
             place = reply.headers.get("location", "https://city.example/")
             # A query after a real link is not part of the path and changes nothing.

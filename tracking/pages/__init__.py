@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from outreach.rendering.questions import Question
 from tracking.links import LinkTable
 from tracking.pages.words import LANGUAGES, Words
 
@@ -26,6 +27,7 @@ ENVIRONMENT = Environment(
     loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, auto_reload=False
 )
 _TEMPLATE = ENVIRONMENT.get_template("page.html")
+_QUESTION = ENVIRONMENT.get_template("question.html")
 STYLE = Markup(_STYLE)  # noqa: S704 - our own file, and the policy allows nothing else
 
 
@@ -98,6 +100,29 @@ def undone(reader: Reader) -> str:
     return _page(reader, title=words.undone_title, heading=words.undone_title, lines=(words.undone_note,), done=True)
 
 
+def question(reader: Reader, spoken: str, asked: Question, *, chosen: int) -> str:
+    """Asks the message's question, in the language `spoken`, with one answer chosen; nothing is sent yet."""
+    said = "" if spoken.partition("-")[0] == reader.language else spoken
+    return _QUESTION.render(
+        **_frame(reader, title=reader.words.answer_title, heading=_spoken(asked.text, said)),
+        lines=(),
+        note=reader.words.answer_note,
+        words=reader.words,
+        answers=asked.answers,
+        chosen=chosen,
+        spoken=said,
+    )
+
+
+def answered(reader: Reader, spoken: str, answer: str) -> str:
+    words = reader.words
+    said = "" if spoken.partition("-")[0] == reader.language else spoken
+    # The words are ours; `format` of Markup escapes what is put in.
+    line = Markup(words.answered_line).format(answer=_spoken(answer, said))  # noqa: S704
+    heading = words.answered_title
+    return _page(reader, title=heading, heading=heading, lines=(line,), note=words.answered_note, done=True)
+
+
 def unknown(reader: Reader) -> str:
     """For a link that we did not make, or that was damaged on its way."""
     words = reader.words
@@ -126,17 +151,19 @@ def _page(
     buttons: tuple[Button, ...] = (),
     done: bool = False,
 ) -> str:
-    return _TEMPLATE.render(
-        language=reader.language,
-        title=title,
-        organisation=reader.organisation,
-        style=STYLE,
-        heading=heading,
-        lines=lines,
-        note=note,
-        buttons=buttons,
-        done=done,
-    )
+    frame = _frame(reader, title=title, heading=heading, done=done)
+    return _TEMPLATE.render(**frame, lines=lines, note=note, buttons=buttons)
+
+
+def _frame(reader: Reader, *, title: str, heading: str | Markup, done: bool = False) -> dict[str, object]:
+    return {
+        "language": reader.language,
+        "title": title,
+        "organisation": reader.organisation,
+        "style": STYLE,
+        "heading": heading,
+        "done": done,
+    }
 
 
 def _filled(sentence: str, reader: Reader) -> Markup:
@@ -151,3 +178,8 @@ def _named(name: str, reader: Reader) -> Markup:
     if reader.table is None or reader.table.language.split("-")[0] == reader.language:
         return Markup("<b>{}</b>").format(name)
     return Markup('<b lang="{}">{}</b>').format(reader.table.language, name)
+
+
+def _spoken(words: str, language: str) -> Markup:
+    """Words of a campaign, marked with their language where the page speaks another."""
+    return Markup('<span lang="{}" dir="auto">{}</span>').format(language, words) if language else escape(words)

@@ -86,6 +86,13 @@ class Words:
     mail_subject: str
     mail_body: str
     mail_ignore: str
+    answer_title: str
+    answer_note: str
+    answer_label: str
+    answer_button: str
+    answered_title: str
+    answered_line: str
+    answered_note: str
 
 
 ENGLISH = Words(
@@ -168,6 +175,13 @@ ENGLISH = Words(
         " press the button (within 7 days):"
     ),
     mail_ignore="If it was not you, do nothing: you will not hear from us.",
+    answer_title="Your answer",
+    answer_note="Nothing has been sent yet.",
+    answer_label="Answers",
+    answer_button="Send my answer",
+    answered_title="Thank you for your answer",
+    answered_line="You answered: {answer}",
+    answered_note="If you answer again, your last answer counts.",
 )
 
 
