@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import click
@@ -77,39 +79,8 @@ def new(
     its own subject: and text, the rest is taken over.
     """
     workspace = open_workspace()
-    with workspace.store.read() as connection:
-        known = [each.name for each in topics.everyone(connection)]
-    kinds = layout_names(folders=[workspace.root / "templates"])
-    template = _answer(
-        template, "1/6 What is it", option="--template", check=lambda given: _one_of(given, kinds), offers=_kinds(kinds)
-    )
-    topic = _answer(
-        topic, "2/6 About which topic", option="--topic", check=lambda given: _one_of(given, known),
-        offers=[f"  {each}" for each in known] or ["  (there is none yet: import people with --topic first)"],
-    )  # fmt: skip
-    about = f'topic is "{topic}"'
-    rule = _answer(
-        rule, "3/6 To whom (a rule)", option="--to", check=lambda given: _rule(workspace, given), default=about
-    )
-    domain = workspace.settings.text("mail.domain") or "city.example"
-    office = f"{workspace.settings.text('organisation.name')} <news@{domain}>"
-    sender = _answer(
-        sender, "4/6 From whom", option="--from", check=lambda given: str(Mailbox.parse(given)), default=office
-    )
-    subject = _answer(subject, "5/6 Subject", option="--subject", check=_subject)
-    name = _answer(name, "6/6 File name", option="--name", check=_file_name, default=_slug(subject))
-    path = workspace.root / "campaigns" / f"{name}.md"
-    text = _starter(workspace, template)
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(
-                f"---\nsubject: {subject}\npreheader: \nto: {rule}\ntopic: {topic}\nfrom: {sender}\n"
-                f"template: {template}\n---\n{HOW}\n{text}"
-            )
-    except FileExistsError:
-        raise UsageError(
-            f"campaigns/{path.name} is there already; choose another --name. Nothing was changed"
-        ) from None
+    given = _Given(template, topic, rule, sender, subject, name)
+    path = _write(workspace, _asked(workspace, given))
     shown = f"campaigns/{path.name}"
     click.echo(
         f"\n{shown} is written. Open it in an editor and replace the text; then:\n\n"
@@ -118,6 +89,79 @@ def new(
         f"  outreach campaigns test {shown} --to YOU     get it yourself\n"
         f"  outreach campaigns plan {shown}              see who would get it"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What was answered by options; None is still to be asked."""
+
+    template: str | None
+    topic: str | None
+    rule: str | None
+    sender: str | None
+    subject: str | None
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """All six answers, each a good one."""
+
+    template: str
+    topic: str
+    rule: str
+    sender: str
+    subject: str
+    name: str
+
+
+def _asked(workspace: Workspace, given: _Given) -> _Answers:
+    """Ask what was not given, in order; each answer makes the next question's proposal."""
+    with workspace.store.read() as connection:
+        known = [each.name for each in topics.everyone(connection)]
+    kinds = layout_names(folders=[workspace.root / "templates"])
+    template = _answer(
+        given.template, "1/6 What is it", option="--template", check=lambda text: _one_of(text, kinds),
+        offers=_kinds(kinds),
+    )  # fmt: skip
+    topic = _answer(
+        given.topic, "2/6 About which topic", option="--topic", check=lambda text: _one_of(text, known),
+        offers=[f"  {each}" for each in known] or ["  (there is none yet: import people with --topic first)"],
+    )  # fmt: skip
+    rule = _answer(
+        given.rule, "3/6 To whom (a rule)", option="--to", check=lambda text: _rule(workspace, text),
+        default=f'topic is "{topic}"',
+    )  # fmt: skip
+    sender = _answer(
+        given.sender, "4/6 From whom", option="--from", check=lambda text: str(Mailbox.parse(text)),
+        default=_office(workspace),
+    )  # fmt: skip
+    subject = _answer(given.subject, "5/6 Subject", option="--subject", check=_subject)
+    name = _answer(given.name, "6/6 File name", option="--name", check=_file_name, default=_slug(subject))
+    return _Answers(template, topic, rule, sender, subject, name)
+
+
+def _office(workspace: Workspace) -> str:
+    domain = workspace.settings.text("mail.domain") or "city.example"
+    return f"{workspace.settings.text('organisation.name')} <news@{domain}>"
+
+
+def _write(workspace: Workspace, answers: _Answers) -> Path:
+    """The new file; UsageError if there is one of that name."""
+    path = workspace.root / "campaigns" / f"{answers.name}.md"
+    text = _starter(workspace, answers.template)
+    front = (
+        f"---\nsubject: {answers.subject}\npreheader: \nto: {answers.rule}\ntopic: {answers.topic}\n"
+        f"from: {answers.sender}\ntemplate: {answers.template}\n---\n"
+    )
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(f"{front}{HOW}\n{text}")
+    except FileExistsError:
+        raise UsageError(
+            f"campaigns/{path.name} is there already; choose another --name. Nothing was changed"
+        ) from None
+    return path
 
 
 def _answer(
