@@ -46,7 +46,7 @@ DEFAULTS: dict[str, str | int] = {
     "gate.quiet_hours": "21:00-08:00",
     "gate.jargon": "",
     "gate.spamd": "127.0.0.1:783",
-    "digests.at": "",
+    "digests.at": "08:00",
     "digests.weekday": "monday",
     "digests.sender": "",
     "cron.ping_url": "",

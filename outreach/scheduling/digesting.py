@@ -1,8 +1,9 @@
 """Digests: what a person asked to hear daily or weekly, as one message at their hour and in their language.
 
-`digests.at` is the hour, by the clock of each person's own time zone; weekly ones come on `digests.weekday`. Whoever
-is due for both gets one. A digest is a campaign like any other: one delivery for each person, sent by the same
-pipeline. Its message is compiled once; each item stands between conditions, and a person's flags choose theirs.
+`digests.at` is the hour, by the clock of each person's own time zone, unless they chose an hour of their own; weekly
+ones come on `digests.weekday`. Whoever is due for both gets one. A digest is a campaign like any other: one delivery
+for each person, sent by the same pipeline. Its message is compiled once; each item stands between conditions, and a
+person's flags choose theirs.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from outreach.store.campaigns import Status
 from outreach.store.consent import Frequency
 from outreach.store.database import Store
 from outreach.store.dialects import to_ms
-from outreach.store.digests import Due, Item
+from outreach.store.digests import Due, Item, Readers
 
 MAX_ITEMS = 60
 MAX_CHARACTERS = 60_000
@@ -127,43 +128,57 @@ def gather(store: Store, settings: Settings, *, now: dt.datetime) -> list[str]:
 
 
 def coming(store: Store, settings: Settings, *, now: dt.datetime) -> list[tuple[dt.datetime, str]]:
-    """When the next digests are gathered, zone by zone."""
+    """When what waits now is gathered, and for how many people."""
     at = hour(settings)
     if at is None:
         return []
     with store.read() as connection:
-        zones = digests.zones(connection)
-    found = []
-    for name in zones:
-        zone = _zone(name, settings)
-        moment = resolve(dt.datetime.combine(now.astimezone(zone).date(), dt.time(*at)), zone)
-        if moment <= now:
-            tomorrow = now.astimezone(zone).date() + dt.timedelta(days=1)
-            moment = resolve(dt.datetime.combine(tomorrow, dt.time(*at)), zone)
-        found.append((moment, f"digests in {zone.key}"))
-    return sorted(found)
+        waiting = digests.waiting(connection)
+    found: dict[tuple[dt.datetime, str], int] = {}
+    for (frequency, readers), people in waiting.items():
+        zone, clock = _zone(readers.zone, settings), dt.time(*_hour(readers, at))
+        today = now.astimezone(zone).date()
+        days = (today + dt.timedelta(days=later) for later in range(9))
+        moments = (
+            resolve(dt.datetime.combine(day, clock), zone)
+            for day in days
+            if frequency is Frequency.DAILY or day.weekday() == _weekday(settings)
+        )
+        key = (next(each for each in moments if each > now), f"{frequency.name.lower()} digests in {zone.key}")
+        found[key] = found.get(key, 0) + people
+    return sorted((moment, f"{what}: {people:,} people wait") for (moment, what), people in found.items())
 
 
 def _due(connection: Connection, settings: Settings, at: tuple[int, int], *, now: dt.datetime) -> list[Due]:
     """What has not been gathered yet up to its latest moment."""
     done = checkpoints.positions(connection, _DONE)
-    weekday = CHOICES["digests.weekday"].index(settings.text("digests.weekday"))
+    weekday = _weekday(settings)
     found: list[Due] = []
-    for name in digests.zones(connection):
-        daily, weekly = slots(_zone(name, settings), at, weekday, now=now)
-        found.append(Due(Frequency.DAILY, name, daily))
-        found.append(Due(Frequency.WEEKLY, name, weekly))
+    everybody = digests.readers(connection)
+    for readers in everybody:
+        daily, weekly = slots(_zone(readers.zone, settings), _hour(readers, at), weekday, now=now)
+        found.append(Due(Frequency.DAILY, readers, daily))
+        found.append(Due(Frequency.WEEKLY, readers, weekly))
     found = [each for each in found if done.get(_done(each).removeprefix(_DONE), -1) < to_ms(each.until)]
     if digests.wanted_at_once(connection):
-        found.extend(Due(Frequency.AT_ONCE, name, now) for name in digests.zones(connection))
+        found.extend(Due(Frequency.AT_ONCE, readers, now) for readers in everybody)
     return found
 
 
+def _weekday(settings: Settings) -> int:
+    return CHOICES["digests.weekday"].index(settings.text("digests.weekday"))
+
+
 def _done(due: Due) -> str:
-    return f"{_DONE}{due.frequency.value} {due.zone or '-'}"
+    own = f" {due.readers.hour}" if due.readers.hour >= 0 else ""
+    return f"{_DONE}{due.frequency.value} {due.readers.zone or '-'}{own}"
 
 
-def _zone(name: str | None, settings: Settings) -> ZoneInfo:
+def _hour(readers: Readers, at: tuple[int, int]) -> tuple[int, int]:
+    return (readers.hour, 0) if readers.hour >= 0 else at
+
+
+def _zone(name: str, settings: Settings) -> ZoneInfo:
     try:
         return ZoneInfo(name) if name else settings.zone
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -12,7 +12,20 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, literal, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy import insert as plain_insert
 
 from outreach.store.checkpoints import insert
@@ -44,12 +57,22 @@ class Item:
     content: Mapping[str, Mapping[str, str]]
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Readers:
+    """People whose digests come at the same moment."""
+
+    zone: str
+    """Empty: the organisation's."""
+    hour: int
+    """Of their own choice; -1: the organisation's digests.at."""
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Whose items are gathered: those of a frequency and time zone that were published up to `until`."""
+    """Whose items are gathered: those of a frequency and of these readers that were published up to `until`."""
 
     frequency: Frequency
-    zone: str | None
+    readers: Readers
     until: dt.datetime
 
 
@@ -123,10 +146,23 @@ def withdraw(connection: Connection, campaign_id: int) -> int:
     return connection.execute(delete(pending).where(pending.c.item_id.in_(mine))).rowcount
 
 
-def zones(connection: Connection) -> list[str | None]:
-    """Every time zone that somebody has said is theirs, and None for the organisation's."""
-    found = connection.execute(select(profile.c.timezone).where(profile.c.timezone.is_not(None)).distinct()).scalars()
-    return [None, *sorted(str(zone) for zone in found)]
+def readers(connection: Connection) -> list[Readers]:
+    """Every time zone and hour that somebody has said are theirs, and whoever has said nothing."""
+    said = or_(profile.c.timezone.is_not(None), profile.c.digest_hour.is_not(None))
+    found = connection.execute(select(profile.c.timezone, profile.c.digest_hour).where(said).distinct())
+    return sorted({Readers("", -1), *(Readers(zone or "", -1 if hour is None else hour) for zone, hour in found)})
+
+
+def waiting(connection: Connection) -> dict[tuple[Frequency, Readers], int]:
+    """How many people wait for a digest, by when theirs comes."""
+    zone, hour = func.coalesce(profile.c.timezone, ""), func.coalesce(profile.c.digest_hour, -1)
+    rows = connection.execute(
+        select(pending.c.frequency, zone, hour, func.count(pending.c.subscriber_id.distinct()))
+        .join(profile, profile.c.subscriber_id == pending.c.subscriber_id)
+        .where(pending.c.frequency != Frequency.AT_ONCE.value)
+        .group_by(pending.c.frequency, zone, hour)
+    )
+    return {(Frequency(often), Readers(name, own)): people for often, name, own, people in rows}
 
 
 def wanted_at_once(connection: Connection) -> bool:
@@ -145,7 +181,8 @@ def due_items(connection: Connection, due: Sequence[Due]) -> dict[int, list[int]
             .join(profile, profile.c.subscriber_id == pending.c.subscriber_id)
             .where(
                 pending.c.frequency == each.frequency.value,
-                profile.c.timezone.is_(None) if each.zone is None else profile.c.timezone == each.zone,
+                func.coalesce(profile.c.timezone, "") == each.readers.zone,
+                func.coalesce(profile.c.digest_hour, -1) == each.readers.hour,
                 item.c.published_at <= each.until,
             )
         )

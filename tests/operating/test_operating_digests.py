@@ -16,7 +16,7 @@ from outreach.rendering.message import Message
 from outreach.scheduling import digesting
 from outreach.store import campaigns, deliveries
 from outreach.store.events import bind
-from outreach.store.tables import pending, subscription
+from outreach.store.tables import pending, profile, subscription
 
 
 def send(town, name: str, *, now: dt.datetime) -> list[Message]:
@@ -94,7 +94,27 @@ def test_what_the_law_or_safety_asks_for_is_never_delayed(town, at):
         assert connection.execute(select(func.count()).select_from(pending)).scalar_one() == 0
 
 
+def test_an_hour_of_their_own_by_their_own_clock_also_when_the_clocks_change(town, at):
+    parking = town.topic("Parking")
+    (ada,) = town.people(["ada"], [parking], frequency=1, zone="Europe/Berlin", at=at("2027-01-01 00:00"))
+    town.people(["grace"], [parking], frequency=1, zone="Europe/Berlin", at=at("2027-01-01 00:00"))
+    with town.store.write() as connection:
+        connection.execute(profile.update().where(profile.c.subscriber_id == ada).values(digest_hour=18))
+    assert gathered(town, at("2027-03-27 20:00")) == {}
+    publish(town, "sweeping", topic="Parking", now=at("2027-03-27 21:00"))
+    coming = digesting.coming(town.store, town.settings, now=at("2027-03-27 21:00"))
+    assert coming == [  # Berlin's clocks go forward in that night
+        (at("2027-03-28 06:00"), "daily digests in Europe/Berlin: 1 people wait"),
+        (at("2027-03-28 16:00"), "daily digests in Europe/Berlin: 1 people wait"),
+    ]
+    assert list(gathered(town, at("2027-03-28 06:00"))) == ["grace@example.org"]
+    assert gathered(town, at("2027-03-28 15:59")) == {}
+    assert list(gathered(town, at("2027-03-28 16:00"))) == ["ada@example.org"]
+    assert digesting.coming(town.store, town.settings, now=at("2027-03-28 16:01")) == []
+
+
 def test_without_an_hour_for_digests_everybody_gets_it_now(town, at):
+    town.set(digests_at="")
     town.people(["grace"], [town.topic("Parking")], frequency=2, at=at("2027-01-01 00:00"))
     sent = publish(town, "sweeping", topic="Parking", now=at("2027-03-10 00:00"))
     assert [each.recipient for each in sent] == ["grace@example.org"]
