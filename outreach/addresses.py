@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
@@ -24,7 +25,8 @@ MAX_ADDRESS: Final = 254  # RFC 3696, erratum 1690
 _DOMAINS_REMEMBERED: Final = 65_536
 
 # A dot-atom (RFC 5322, 3.2.3) of ASCII at something that may be a domain: what nearly every row holds.
-_PLAIN = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*@[^@\s]+", re.ASCII)
+_PLAIN = re.compile(r"([\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*)@([^@\s]+)", re.ASCII)
+_SURELY_SHORT: Final = 100  # a domain grows by as much as an A-label is longer than its letters
 _BRACKETED = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]+)>")
 # str.strip() knows no-break spaces, but not the invisible characters that web pages and BOMs leave behind.
 _INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"
@@ -52,6 +54,16 @@ def normalise(text: str) -> str:
     if found.ascii_email is None:
         raise BadAddress("letters outside a to z before the @-sign cannot be delivered everywhere")
     return found.ascii_email.lower()
+
+
+def plain_forms(texts: Iterable[str]) -> list[str | None]:
+    """What `normalise` says of each, at a third of its cost; None for those it has to think about, or refuses."""
+    return [
+        f"{found[1].lower()}@{domain}"
+        if found and (domain := _domain(found[2].lower())) and found.end() <= _SURELY_SHORT
+        else None
+        for found in map(_PLAIN.fullmatch, texts)
+    ]
 
 
 def _plain(text: str) -> str | None:

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
+    Select,
     Table,
     and_,
     case,
@@ -25,15 +26,17 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
     null,
     or_,
     select,
     update,
 )
 
-from outreach.store import erasing, tables
+from outreach.store import bulk, erasing, tables
 from outreach.store.consent import SubscriptionStatus
 from outreach.store.staging import FREQUENCIES, Fate, Stage, dump
+from outreach.store.suspects import is_disposable, is_role
 
 _AT_ONCE: Final = 5_000
 
@@ -77,11 +80,14 @@ class Difference:
     unchanged: int
     suppressed: int
     duplicates: int
+    roles: int
+    disposable: int
     fields: dict[str, int]
     """How many people we knew each field changes of."""
 
     def counts(self) -> dict[str, int]:
-        return {name: getattr(self, name) for name in ("new", "changed", "unchanged", "suppressed", "duplicates")}
+        named = ("new", "changed", "unchanged", "suppressed", "duplicates", "roles", "disposable")
+        return {name: getattr(self, name) for name in named}
 
 
 def compare(
@@ -140,9 +146,9 @@ def _gather_people(stage: Stage, system: str) -> None:
     )
     found = (
         select(
+            group.c.place,
             group.c.address,
             func.coalesce(known.c.id, _new_id(stage)),
-            group.c.place,
             group.c.rows,
             fate,
             group.c.suppress,
@@ -154,7 +160,7 @@ def _gather_people(stage: Stage, system: str) -> None:
             .outerjoin(profile, profile.c.subscriber_id == known.c.id)
             .outerjoin(provenance, provenance.c.subscriber_id == known.c.id)
         )
-        .order_by(group.c.address)
+        .order_by(group.c.place)
     )
     stage.connection.execute(insert(person).from_select(list(person.columns.keys()), found))
     stage.analyze(person)
@@ -163,24 +169,26 @@ def _gather_people(stage: Stage, system: str) -> None:
 def _leave_out_erased(stage: Stage, hashed: erasing.Hash) -> Counter[str]:
     """People who were erased do not come back with a file: how many they are, and their rows."""
     gone = erasing.hashes(stage.connection)
-    found: Counter[str] = Counter()
     if not gone:
-        return found
+        return Counter()
     person = stage.person
     strangers = stage.connection.execute(
-        select(person.c.address, person.c.rows).where(person.c.fate == Fate.NEW).execution_options(yield_per=_AT_ONCE)
+        select(person.c.address, person.c.id, person.c.rows)
+        .where(person.c.fate == Fate.NEW)
+        .execution_options(yield_per=_AT_ONCE)
     )
-    erased = [(address, rows) for address, rows in strangers if hashed(address) in gone]
-    for address, rows in erased:
-        found.update(people=1, rows=rows)
-        stage.connection.execute(delete(person).where(person.c.address == address))
-    return found
+    erased = [(person_id, rows) for address, person_id, rows in strangers if hashed(address) in gone]
+    if erased:
+        numbers = bulk.given(stage.connection, ["id"], [(person_id,) for person_id, _ in erased])
+        stage.connection.execute(delete(person).where(person.c.id.in_(select(numbers.c.id))))
+    return Counter(people=len(erased), rows=sum(rows for _, rows in erased))
 
 
 def _new_id(stage: Stage) -> ColumnElement[int]:
     """Ids ascend with the address, so that both its indexes are written from left to right."""
     if not stage.is_sqlite:
-        return func.nextval(func.pg_get_serial_sequence("subscriber", "id"))
+        sequence = stage.connection.scalar(select(func.pg_get_serial_sequence("subscriber", "id")))
+        return func.nextval(literal_column(f"'{sequence}'::regclass"))  # looked up once, not for every person
     # Not subscriber's own maximum alone: an erased person's number lives on in consent and in old links.
     owners = (tables.subscriber.c.id, tables.consent.c.subscriber_id, tables.suppression.c.subscriber_id)
     stage.numbered(max(stage.connection.scalar(select(func.max(owner))) or 0 for owner in owners))
@@ -191,18 +199,16 @@ def _fold_people(stage: Stage, fold: FoldPerson) -> dict[str, int]:
     """Work out those with several rows and those known already, and note whether anything about them changes."""
     batch: list[tuple[Any, ...]] = []
     fields: Counter[str] = Counter()
-    for person_id, held, rows in _people_to_fold(stage):
+    for person_id, held, rows, written in _people_to_fold(stage):
         after, slots = fold(held, rows)
-        changed = held is None or (after.attributes, after.locale, after.joined) != (
-            held.attributes,
-            held.locale,
-            held.joined,
-        )
-        if held and changed:
+        is_changed = held is None or after[:3] != held[:3]
+        if held and is_changed:
             fields.update(_changed(held, after))
+        # Mostly a row says it all, and has been written as JSON before.
+        attributes = written if after.attributes is rows[-1].attributes else dump(after.attributes)
         dates = dump(after.dates) if after.dates else None
-        values = (dump(after.attributes), after.locale, after.joined, after.as_of, after.source, dates)
-        batch.append((person_id, *values, int(changed), *slots))
+        said = (attributes, after.locale, after.joined, after.as_of, after.source, dates)
+        batch.append((person_id, *said, int(held is not None), int(is_changed), *slots))
         if len(batch) >= _AT_ONCE:
             stage.pour(stage.folded, batch)
             batch.clear()
@@ -214,8 +220,9 @@ def _fold_people(stage: Stage, fold: FoldPerson) -> dict[str, int]:
 
 
 def _changed(held: Held, after: Held) -> Iterator[str]:
+    before = held.attributes.get
     for name, value in after.attributes.items():
-        if held.attributes.get(name) != value:
+        if before(name) != value:
             yield name
     if held.locale != after.locale:
         yield "language"
@@ -223,10 +230,21 @@ def _changed(held: Held, after: Held) -> Iterator[str]:
         yield "joined"
 
 
-def _people_to_fold(stage: Stage) -> Iterator[tuple[int, Held | None, list[Staged]]]:
+def _people_to_fold(stage: Stage) -> Iterator[tuple[int, Held | None, list[Staged], str]]:
+    """Each with what the store holds of them, their rows, and the last row's attributes as they are written."""
+    result = stage.connection.execute(_to_fold(stage).execution_options(yield_per=_AT_ONCE))
+    load = json.JSONDecoder().raw_decode
+    for person_id, rows in groupby(result, key=itemgetter(0)):
+        staged: list[Staged] = []
+        for _, fate, written, locale, joined, at, *before in rows:  # noqa: B007  # what is known is the same in each
+            staged.append(Staged(load(written)[0], locale, joined, at))
+        yield person_id, _held(*before) if fate == Fate.FOLDED else None, staged, written
+
+
+def _to_fold(stage: Stage) -> Select[Any]:
     row, person = stage.row, stage.person
     known, profile, provenance = tables.subscriber, tables.profile, tables.provenance
-    query = (
+    return (
         select(
             person.c.id,
             person.c.fate,
@@ -249,22 +267,15 @@ def _people_to_fold(stage: Stage) -> Iterator[tuple[int, Held | None, list[Stage
             .outerjoin(provenance, provenance.c.subscriber_id == person.c.id)
         )
         .where(or_(person.c.fate == Fate.FOLDED, and_(person.c.fate == Fate.NEW, person.c.rows > 1)))
-        .order_by(person.c.address, row.c.place)
+        .order_by(person.c.place, row.c.place)
     )
-    result = stage.connection.execute(query.execution_options(yield_per=_AT_ONCE))
-    loads = json.loads
-    for person_id, rows in groupby(result, key=itemgetter(0)):
-        held: Held | None = None
-        staged: list[Staged] = []
-        for _, fate, attributes, locale, joined, at, *first in rows:
-            if not staged and fate == Fate.FOLDED:
-                held = _held(*first)
-            staged.append(Staged(loads(attributes), locale, joined, at))
-        yield person_id, held, staged
 
 
 def _gather_subscriptions(stage: Stage, topic_ids: Sequence[int]) -> None:
     """One row for each person and topic, and a mark on everybody for whom it is news."""
+    if not topic_ids:
+        return
+    stage.find_people()
     stage.analyze(stage.wish)
     stage.pour(stage.topic, list(enumerate(topic_ids)))
     wish, person, staged, now = stage.wish, stage.person, stage.subscription, tables.subscription
@@ -325,18 +336,21 @@ def _count(stage: Stage) -> Difference:
         (person.c.changed == 1, "changed"),
         else_="unchanged",
     ).label("fate")
-    counted = select(fate, func.count(), func.sum(person.c.rows - 1)).group_by(fate)
+    such = [func.sum(case((is_such, 1), else_=0)) for is_such in (is_role(stage), is_disposable(stage))]
+    counted = select(fate, func.count(), func.sum(person.c.rows - 1), *such).group_by(fate)
     people: dict[str, int] = {}
-    duplicates = 0
-    for name, number, further in stage.connection.execute(counted):
+    totals = [0, 0, 0]
+    for name, number, *more in stage.connection.execute(counted):
         people[name] = number
-        duplicates += int(further)
+        totals = [total + int(each) for total, each in zip(totals, more, strict=True)]
     return Difference(
         new=people.get("new", 0),
         changed=people.get("changed", 0),
         unchanged=people.get("unchanged", 0),
         suppressed=people.get("suppressed", 0),
-        duplicates=duplicates,
+        duplicates=totals[0],
+        roles=totals[1],
+        disposable=totals[2],
         fields={},
     )
 

@@ -120,22 +120,21 @@ def _insert_people(stage: Stage, import_id: int, system: str, now: dt.datetime) 
                 },
             ),
         ):
-            found = select(*columns.values()).select_from(both).where(chosen).order_by(person.c.address)
+            found = select(*columns.values()).select_from(both).where(chosen).order_by(person.c.place)
             stage.connection.execute(insert(target).from_select(list(columns), found, include_defaults=False))
 
 
 def _update_people(stage: Stage, import_id: int) -> None:
     """People we knew: what changed, and how old each value is now."""
-    person, folded, provenance = stage.person, stage.folded, tables.provenance
-    known = select(person.c.id).where(person.c.fate == Fate.FOLDED)
+    folded, provenance = stage.folded, tables.provenance
     stage.connection.execute(
         update(tables.subscriber)
-        .where(tables.subscriber.c.id == folded.c.id, folded.c.changed == 1, folded.c.id.in_(known))
+        .where(tables.subscriber.c.id == folded.c.id, folded.c.known == 1, folded.c.changed == 1)
         .values(attributes=stage.document(folded.c.attributes))
     )
     stage.connection.execute(
         update(tables.profile)
-        .where(tables.profile.c.subscriber_id == folded.c.id, folded.c.changed == 1, folded.c.id.in_(known))
+        .where(tables.profile.c.subscriber_id == folded.c.id, folded.c.known == 1, folded.c.changed == 1)
         .values(locale=folded.c.locale, joined_at=stage.moment(folded.c.joined), **stage.slot_values(folded))
     )
     columns = {
@@ -146,7 +145,7 @@ def _update_people(stage: Stage, import_id: int) -> None:
         "import_id": literal(import_id),
     }
     statement = stage.insert(provenance).from_select(
-        list(columns), select(*columns.values()).where(folded.c.id.in_(known)), include_defaults=False
+        list(columns), select(*columns.values()).where(folded.c.known == 1), include_defaults=False
     )
     new = statement.excluded
     stage.connection.execute(

@@ -46,8 +46,8 @@ from outreach.store.database import Store, plain
 from outreach.store.dialects import WRITING, Document, Instant
 from outreach.store.suppressions import GRAVITY, Reason
 
-BATCH: Final = 10_000
-"""Rows to add at once."""
+BATCH: Final = 2_000
+"""Rows to add at once: so few that a processor's cache holds them."""
 CODE: Final = 10**14
 """A suppression is staged as gravity * CODE + milliseconds: min() picks the gravest, then the earliest."""
 FREQUENCIES: Final = 4
@@ -114,7 +114,12 @@ def importing(store: Store, *, slots: Sequence[str]) -> Iterator[Stage]:
                     driver.execute(f"PRAGMA {pragma}")
             else:
                 # Few and large statements: room to sort in, and no compiling of each to machine code first.
-                for setting in ("work_mem = '64MB'", "temp_buffers = '32MB'", "jit = off"):
+                for setting in (
+                    "work_mem = '64MB'",
+                    "temp_buffers = '32MB'",
+                    "jit = off",
+                    "default_statistics_target = 10",
+                ):
                     connection.execute(text(f"SET {setting}"))
                 connection.commit()
             yield Stage(connection, slots)
@@ -131,7 +136,7 @@ class Stage:
         self.slots = tuple(slots)
         self.applied = False
         self._wishes = 0
-        made = _tables(self.slots)
+        made = _tables(self.slots, keyed=self.is_sqlite)
         self.read, self.row = made["staged_read"], made["staged_row"]
         self.wish, self.topic = made["staged_wish"], made["staged_topic"]
         self.person, self.folded = made["staged_person"], made["staged_folded"]
@@ -184,10 +189,20 @@ class Stage:
     def sort(self) -> None:
         """The rows by address, and from now on no more of them. Once, before they are compared."""
         names = [column.name for column in self.read.columns]
-        ordered = select(*self.read.columns).order_by(self.read.c.address, self.read.c.number)
-        self.connection.execute(insert(self.row).from_select(names, ordered))
-        self.connection.execute(text("CREATE INDEX staged_row_address ON staged_row (address, place, suppress)"))
+        order = (self.read.c.address, self.read.c.number)
+        if self.is_sqlite:
+            ordered = select(*self.read.columns).order_by(*order)
+            self.connection.execute(insert(self.row).from_select(names, ordered))
+            self.connection.execute(text("CREATE INDEX staged_row_address ON staged_row (address, place, suppress)"))
+        else:
+            numbered = select(func.row_number().over(order_by=order), *self.read.columns)
+            self.connection.execute(insert(self.row).from_select(["place", *names], numbered))
         self.analyze(self.row)
+
+    def find_people(self) -> None:
+        """Make the people of the file quick to find by their addresses."""
+        if self.is_sqlite:
+            self.connection.execute(text("CREATE INDEX staged_person_address ON staged_person (address, id)"))
 
     def numbered(self, highest: int) -> None:
         """Make `next_id()` in SQLite count upwards from `highest`: several times cheaper than a window function."""
@@ -235,24 +250,39 @@ class Stage:
 
 
 @lru_cache(maxsize=8)
-def _tables(slots: tuple[str, ...]) -> Mapping[str, Table]:
-    """The staging tables by name. Made once for the slots in use, so that SQLAlchemy knows their statements again."""
+def _tables(slots: tuple[str, ...], *, keyed: bool) -> Mapping[str, Table]:
+    """The staging tables by name. Made once for the slots in use, so that SQLAlchemy knows their statements again.
+
+    `keyed`: SQLite walks from table to table by their keys. PostgreSQL reads them whole and would only write its keys.
+    """
     meta = MetaData()
-    for name in ("staged_read", "staged_row"):  # as they come, and then by address: the rest goes from left to right
+    _rows(meta, slots, keyed=keyed)
+    _wishes(meta, keyed=keyed)
+    _people(meta, slots, keyed=keyed)
+    return meta.tables
+
+
+def _rows(meta: MetaData, slots: Sequence[str], *, keyed: bool) -> None:
+    """Rows as they come, and then by address: the rest goes from left to right."""
+    for name in ("staged_read", "staged_row"):
         _table(
             name,
             meta,
-            *([Column("place", Integer, primary_key=True, autoincrement=True)] if name == "staged_row" else []),
+            *([_key("place", Integer, keyed=keyed, autoincrement=keyed)] if name == "staged_row" else []),
             Column("number", Integer, nullable=False),
             Column("address", Text, nullable=False),
             *_said(),
             Column("suppress", BigInteger),
             *_slotted(slots),
         )
+
+
+def _wishes(meta: MetaData, *, keyed: bool) -> None:
+    """Topics as the rows name them, those topics' ids, and both as subscriptions."""
     _table(
         "staged_wish",
         meta,
-        Column("number", Integer, primary_key=True, autoincrement=False),
+        _key("number", Integer, keyed=keyed),
         Column("address", Text, nullable=False),
         Column("topic", Integer, nullable=False),
         Column("at", BigInteger, nullable=False),
@@ -263,47 +293,54 @@ def _tables(slots: tuple[str, ...]) -> Mapping[str, Table]:
     _table(
         "staged_topic",
         meta,
-        Column("number", Integer, primary_key=True, autoincrement=False),
+        _key("number", Integer, keyed=keyed),
         Column("topic_id", Integer, nullable=False),
-    )
-    _table(
-        "staged_person",
-        meta,
-        Column("address", Text, primary_key=True),
-        Column("id", BigInteger, nullable=False),
-        Column("place", Integer, nullable=False),  # of the first row
-        Column("rows", Integer, nullable=False),
-        Column("fate", SmallInteger, nullable=False),
-        Column("suppress", BigInteger),
-        Column("changed", SmallInteger, nullable=False),
-        sqlite_with_rowid=False,
-    )
-    _table(
-        "staged_folded",
-        meta,
-        Column("id", BigInteger, primary_key=True, autoincrement=False),
-        *_said(),
-        Column("source", Text, nullable=False),
-        Column("dates", Text),
-        Column("changed", SmallInteger, nullable=False),
-        *_slotted(slots),
     )
     _table(
         "staged_subscription",
         meta,
-        Column("topic_id", Integer, primary_key=True, autoincrement=False),
-        Column("subscriber_id", BigInteger, primary_key=True, autoincrement=False),
+        _key("topic_id", Integer, keyed=keyed),
+        _key("subscriber_id", BigInteger, keyed=keyed),
         Column("at", BigInteger, nullable=False),
         Column("frequency", BigInteger),
         Column("confirmed", SmallInteger, nullable=False),
         Column("wish", Integer, nullable=False),
         sqlite_with_rowid=False,
     )
-    return meta.tables
+
+
+def _people(meta: MetaData, slots: Sequence[str], *, keyed: bool) -> None:
+    """One row for each person of the file, and what those hold who had to be folded."""
+    _table(
+        "staged_person",
+        meta,
+        _key("place", Integer, keyed=keyed),  # of the first row; the others follow it
+        Column("address", Text, nullable=False),
+        Column("id", BigInteger, nullable=False),
+        Column("rows", Integer, nullable=False),
+        Column("fate", SmallInteger, nullable=False),
+        Column("suppress", BigInteger),
+        Column("changed", SmallInteger, nullable=False),
+    )
+    _table(
+        "staged_folded",
+        meta,
+        _key("id", BigInteger, keyed=keyed),
+        *_said(),
+        Column("source", Text, nullable=False),
+        Column("dates", Text),
+        Column("known", SmallInteger, nullable=False),
+        Column("changed", SmallInteger, nullable=False),
+        *_slotted(slots),
+    )
 
 
 def _table(name: str, meta: MetaData, *columns: Column[Any], **options: Any) -> Table:
     return Table(name, meta, *columns, prefixes=["TEMPORARY"], **options)
+
+
+def _key(name: str, kind: Any, *, keyed: bool, autoincrement: bool = False) -> Column[Any]:
+    return Column(name, kind, primary_key=keyed, autoincrement=autoincrement, nullable=False)
 
 
 def _said() -> list[Column[Any]]:

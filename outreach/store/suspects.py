@@ -28,13 +28,13 @@ Pair = tuple[str, str, str]
 """Name and postcode, and the two addresses."""
 
 
-def count_roles(stage: Stage) -> int:
-    """People of the staged file whose address is an office's."""
-    return _count(stage, _part(stage.is_sqlite, stage.person.c.address, first=True).in_(ROLES))
+def is_role(stage: Stage) -> ColumnElement[bool]:
+    """Whether the address of a staged person is an office's."""
+    return _part(stage.is_sqlite, stage.person.c.address, first=True).in_(ROLES)
 
 
-def count_disposable(stage: Stage) -> int:
-    return _count(stage, _part(stage.is_sqlite, stage.person.c.address, first=False).in_(DISPOSABLE))
+def is_disposable(stage: Stage) -> ColumnElement[bool]:
+    return _part(stage.is_sqlite, stage.person.c.address, first=False).in_(DISPOSABLE)
 
 
 def gone(stage: Stage, system: str) -> Sequence[str]:
@@ -82,10 +82,6 @@ def pairs(connection: Connection, *, limit: int = 1_000) -> list[Pair]:
         if len(found) >= limit:
             break
     return found
-
-
-def _count(stage: Stage, is_such: ColumnElement[bool]) -> int:
-    return stage.connection.scalar(select(func.count()).select_from(stage.person).where(is_such)) or 0
 
 
 def _part(is_sqlite: bool, address: ColumnElement[str], *, first: bool) -> ColumnElement[str]:

@@ -14,7 +14,7 @@ from itertools import compress, repeat
 from operator import or_
 from typing import Final, Generic, TypeVar
 
-from outreach.addresses import BadAddress, normalise
+from outreach.addresses import BadAddress, normalise, plain_forms
 from outreach.store.staging import SlotValue, dump
 from outreach.store.subscribers import Field, as_slot
 from outreach.subscribers import values
@@ -88,7 +88,7 @@ class Columns:
             return [], others
         numbers, cells = zip(*straight, strict=True)
         columns = list(zip(*cells, strict=True))
-        addresses = list(map(_address, columns[self._email]))
+        addresses = _addresses(columns[self._email])
         hard = [address is None for address in addresses]
         for index, is_hard in self._hard:
             if any(columns[index]):
@@ -155,6 +155,11 @@ def _slot(slot: str | None, convert: Convert) -> Callable[[str], SlotValue]:
 
 def _is_filled(cell: str) -> bool:
     return bool(cell.strip())
+
+
+def _addresses(written: Sequence[str]) -> list[str | None]:
+    found = plain_forms(written)
+    return found if None not in found else [one or _address(cell) for one, cell in zip(found, written, strict=True)]
 
 
 def _address(written: str) -> str | None:

@@ -179,8 +179,6 @@ def _merge(
             cp1252_lines=staging.table.cp1252_lines,
             fields=found.fields,
             reasons=dict(staging.rejects.reasons.most_common()),
-            roles=suspects.count_roles(stage),
-            disposable=suspects.count_disposable(stage),
             gone=suspects.gone(stage, system) if options.complete else (),
             **found.counts(),
         )
