@@ -203,7 +203,9 @@ def _reach(
     topic = topics.find(connection, main.topic) if main.topic else None
     if topic is None and main.topic:
         known = [each.name for each in catalogue.topics]
-        hint = did_you_mean(main.topic, known) or f"; there are {', '.join(sorted(known)) or 'none yet'}"
+        hint = did_you_mean(main.topic, known) or f"; there are {', '.join(sorted(known))}"
+        if not known:
+            hint = f"; import people with --topic '{main.topic}', which makes it"
         problem = f"no topic is called {main.topic!r}{hint}"
         report(CampaignError(problem, place=main.path, line=main.lines.get("topic")))
     place = _place(str(main.path), main.to_line)

@@ -82,7 +82,7 @@ def show(checked: Checked) -> None:
     else:
         counts = ", ".join(
             f"{sum(finding.severity is severity for finding in checked.findings)} {word}"
-            for severity, word in ((Severity.BLOCK, "to mend"), (Severity.WARN, "warnings"), (Severity.NOTE, "notes"))
+            for severity, word in ((Severity.BLOCK, "to mend"), (Severity.WARN, "to look at"), (Severity.NOTE, "to know"))
         )
         click.echo(f"{checked.file}: {counts}{people}")
 

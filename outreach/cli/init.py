@@ -11,7 +11,7 @@ import click
 from outreach.errors import UsageError
 from outreach.rendering import dkim
 from outreach.settings import FILE, load_settings
-from outreach.store import migrations
+from outreach.store import migrations, topics
 from outreach.store.database import Store
 from outreach.tokens import new_key_line
 
@@ -38,17 +38,18 @@ url = "{tracking}"     # the public address of `outreach track`
 domain = "{domain}"    # signs the mail and receives its bounces
 {policy}"""
 
+FIRST_TOPIC = "City news"
 WELCOME = """\
 ---
 subject: Welcome{{% if first_name %}}, {{{{ first_name }}}}{{% endif %}}
 to: everyone
-topic: City news
+topic: {topic}
 from: {name} <news@{domain}>
 preheader: What you can hear from us, and how to choose
 ---
 Hello {{{{ first_name | default("neighbour") }}}},
 
-thank you for subscribing to **City news**. You will hear from us about once a month.
+thank you for subscribing to **{topic}**. You will hear from us about once a month.
 
 **[See what the city is working on](https://{domain}/news)**
 
@@ -70,17 +71,29 @@ IGNORED = "data/\nkeys/\n"
 def init(folder: Path, name: str, domain: str) -> None:
     """Make a workspace in FOLDER: settings, keys, a first campaign, an empty database."""
     make_workspace(folder, name=name, domain=domain, mode="trial")
+    _first_topic(folder)
     click.echo(
         f"{folder} is ready.\n\n"
         f"  cd {folder}\n"
-        "  outreach subscribers import FILE.csv       bring people in\n"
-        "  outreach segments count 'topic is \"…\"'     how many would a rule reach?\n"
-        "  outreach campaigns new                     six questions, one text file\n"
+        "  outreach subscribers import FILE.csv --topic 'City news' --source 'where they asked'\n"
+        "                                               bring people in\n"
+        "  outreach segments count 'topic is \"City news\"'   how many would a rule reach?\n"
+        "  outreach campaigns new                       six questions, one text file\n"
+        "  outreach templates preview campaigns/welcome.md --serve\n"
+        "                                               see what people would get\n"
         "  outreach campaigns check campaigns/welcome.md\n\n"
         "It is in trial mode: mail goes to staff only (outreach users add), until you say: outreach go-live\n\n"
         f"Before the first real mail: set the relay in {FILE}, and publish this DNS record:\n\n"
         f'  outreach._domainkey.{domain}. TXT "{dkim.dns_record((folder / "keys" / "dkim.pem").read_bytes())}"'
     )
+
+
+def _first_topic(folder: Path) -> None:
+    """What the first campaign is about, so that it can be looked at before anybody is brought in."""
+    store = Store.open(load_settings(folder).database_url)
+    with store.write() as connection:
+        topics.ensure(connection, [FIRST_TOPIC])
+    store.close()
 
 
 def make_workspace(
@@ -98,11 +111,11 @@ def make_workspace(
     """Write everything a new workspace needs. Refuses (UsageError) a folder that already is one."""
     if (folder / FILE).exists():
         raise UsageError(f"{folder} already is a workspace; nothing was changed")
-    for part in ("senders", "topics", "segments", "templates", "campaigns", "data", "keys"):
+    for part in ("senders", "topics", "segments", "templates", "images", "campaigns", "data", "keys"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     values = {"name": name, "domain": domain, "timezone": timezone, "relay": relay, "tracking": tracking, "mode": mode}
     files = {
-        "campaigns/welcome.md": WELCOME.format(name=name, domain=domain),
+        "campaigns/welcome.md": WELCOME.format(name=name, domain=domain, topic=FIRST_TOPIC),
         "segments/district-3-spanish.segment": SEGMENT,
         ".gitignore": IGNORED,
     }

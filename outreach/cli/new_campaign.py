@@ -32,18 +32,37 @@ HOW: Final = """\
 
    **[See your street](https://city.example/x)**   alone between empty lines: a button
    [words](https://city.example/x)                 a link; **bold**; ## a heading; - a list item
-   ![what it shows](https://city.example/x.jpg)    alone between empty lines: an image
+   ![what it shows](images/map.png)                alone between empty lines: an image from the folder images/,
+                                                   or by its whole address
 
    > [!WARNING]                                    a box; also NOTE, TIP, IMPORTANT
    > The bridge is closed.
 
+   | Day | Street |                                a table
+   |---|---|
+   | Monday | Main Street |
+
    {{ first_name | default("neighbour") }}        a field, and what stands there if it is not known
    {% if renter %}  and  {% endif %}             on lines of their own: only for some people
+
+   Between the lines of dashes, each on a line of its own:
+
+   to: topic is "Parking" and district in (3, 4)   whom; try it with: outreach segments count 'RULE'
+   reply_to: Works <works@city.example>            where answers go
+   schedule: 2026-12-01 09:00                      when it leaves, once it is approved
+   event: Open day; 2026-12-05 10:00 to 16:00; Town Hall   an entry for people's calendars
 
    Another language: the same file name with .es before .md, with `subject:` and the text.
 #}
 """
 """At the head of every new file."""
+NO_TOPIC: Final = (
+    "there is no topic yet, and every campaign is about one. Bring people in with `outreach subscribers import FILE "
+    "--topic 'City news' --source 'where they asked'`, or write topics/city-news.toml and run `outreach subscribers "
+    "topics`"
+)
+NEEDED: Final = "--template, --topic and --subject"
+"""The questions that have no answer to propose."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}").fullmatch
 
 
@@ -64,12 +83,13 @@ def new(
 ) -> None:
     """Ask six questions, write campaigns/NAME.md, and say what to do next. Nothing is sent.
 
-    Each question can be answered by an option, which scripts do. Afterwards open the file and write the text:
+    Each question can be answered by an option, or by a line of standard input. Afterwards open the file and write
+    the text; the file begins with how that is done:
 
     \b
     **[See your street](https://city.example/x)**   alone between empty lines: a button
     [words](https://city.example/x)                 a link; **bold**; ## a heading; - a list item
-    ![what it shows](https://city.example/x.jpg)    alone between empty lines: an image
+    ![what it shows](images/map.png)                alone: an image from the folder images/
     > [!WARNING]                                    the first line of a quote: a box (NOTE, TIP …)
     {{ first_name | default("neighbour") }}         a field, and what stands there if it is unknown
     {% if renter %} … {% endif %}                   on lines of their own: only for some people
@@ -77,6 +97,10 @@ def new(
     \b
     campaigns/parking.es.md beside campaigns/parking.md is the same campaign in Spanish:
     its own subject: and text, the rest is taken over.
+
+    \b
+    outreach campaigns new
+    outreach campaigns new --template notice --topic Parking --subject "Main Street is closed"
     """
     workspace = open_workspace()
     given = _Given(template, topic, rule, sender, subject, name)
@@ -119,6 +143,8 @@ def _asked(workspace: Workspace, given: _Given) -> _Answers:
     """Ask what was not given, in order; each answer makes the next question's proposal."""
     with workspace.store.read() as connection:
         known = [each.name for each in topics.everyone(connection)]
+    if not known:
+        raise UsageError(NO_TOPIC)
     kinds = layout_names(folders=[workspace.root / "templates"])
     template = _answer(
         given.template, "1/6 What is it", option="--template", check=lambda text: _one_of(text, kinds),
@@ -126,7 +152,7 @@ def _asked(workspace: Workspace, given: _Given) -> _Answers:
     )  # fmt: skip
     topic = _answer(
         given.topic, "2/6 About which topic", option="--topic", check=lambda text: _one_of(text, known),
-        offers=[f"  {each}" for each in known] or ["  (there is none yet: import people with --topic first)"],
+        offers=[f"  {each}" for each in known],
     )  # fmt: skip
     rule = _answer(
         given.rule, "3/6 To whom (a rule)", option="--to", check=lambda text: _rule(workspace, text),
@@ -177,9 +203,10 @@ def _answer(
     if given is not None:
         return check(given)
     if not sys.stdin.isatty():
-        if default is not None:
-            return check(default)
-        raise UsageError(f"there is nobody to ask; add {option}")
+        line = sys.stdin.readline().strip() or default
+        if line is None:
+            raise UsageError(f"there is nobody to ask; add {option} (without a terminal {NEEDED} are needed)")
+        return check(line)
     for line in offers or []:
         click.echo(line)
     while True:
