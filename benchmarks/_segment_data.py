@@ -211,9 +211,9 @@ class City:
             for kind, scope in scopes.items()
         ]
         statements.append(
-            "INSERT INTO engagement_day (kind, day, subscriber_id, department_id, topic_id, count) "
-            f"SELECT kind, {day}, e.subscriber_id, c.department_id, c.topic_id, count(*) FROM {source} WHERE {human} "
-            "GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3"
+            "INSERT INTO engagement_day (kind, day, subscriber_id, campaign_id, department_id, topic_id, count) "
+            f"SELECT kind, {day}, e.subscriber_id, c.id, c.department_id, c.topic_id, count(*) FROM {source} "
+            f"WHERE {human} GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
         )
         statements.append(
             "UPDATE profile SET opens = s.o, clicks = s.k, last_open_at = s.lo, last_click_at = s.lk FROM "

@@ -44,12 +44,11 @@ def upgrade() -> None:
         sa.Column("kind", sa.SmallInteger(), nullable=False),
         sa.Column("day", sa.Integer(), nullable=False),
         sa.Column("subscriber_id", BigId, nullable=False),
+        sa.Column("campaign_id", sa.Integer(), nullable=False),
         sa.Column("department_id", sa.Integer(), nullable=False),
         sa.Column("topic_id", sa.Integer(), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint(
-            "kind", "day", "subscriber_id", "department_id", "topic_id", name=op.f("pk_engagement_day")
-        ),
+        sa.PrimaryKeyConstraint("kind", "day", "subscriber_id", "campaign_id", name=op.f("pk_engagement_day")),
         sqlite_with_rowid=False,
     )
     op.create_table(

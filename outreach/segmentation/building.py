@@ -249,14 +249,7 @@ class Builder(Transformer[Token, Any]):
 
     def did(self, parts: list[Any]) -> Node:
         verb = next(part for part in parts if isinstance(part, Token) and part.type == "VERB")
-        found: dict[type, Any] = {}
-        for part in parts:
-            if isinstance(part, Token):
-                continue
-            if type(part) in found:
-                what = {Count: "how often", Scope: "whose mail", Window: "when"}[type(part)]
-                _refuse(f"{what} is said twice; write {verb.lower()} … and {verb.lower()} … for both", part)
-            found[type(part)] = part
+        found = _each_once(parts, verb.lower())
         meant = _VERBS.get(_plain(verb)[:4], "received")
         return Did(meant, found.get(Count), found.get(Scope), found.get(Window), at=_span(parts))
 
@@ -265,11 +258,33 @@ class Builder(Transformer[Token, Any]):
 
     def ignored(self, parts: list[Any]) -> Node:
         number = next((part for part in parts if isinstance(part, Token) and part.type in _NUMBERS), None)
-        scope = parts[-1] if isinstance(parts[-1], Scope) else None
+        found = _each_once(parts, "ignored")
+        scope, window, at = found.get(Scope), found.get(Window), _span(parts)
         how_many = 1 if number is None else _number(number)
         if how_many < 1 and number is not None:
             _refuse("count campaigns from 1 up", number)
-        return Ignored(how_many, scope, at=_span(parts))
+        counted = any(isinstance(part, Token) and part.type in ("MAILS", *_NUMBERS) for part in parts)
+        if window is None and (counted or scope is None or scope.kind != "campaign"):
+            if not counted:
+                _refuse(
+                    "say how many, as in ignored the last 5 campaigns, or when, as in ignored within 90 days", *parts
+                )
+            return Ignored(how_many, scope, at=at)
+        count = Count("at least", how_many, at) if how_many > 1 else None
+        return And((Did("received", count, scope, window, at=at), Not(Did("opened", None, scope, window, at=at))))
+
+
+def _each_once(parts: list[Any], verb: str) -> dict[type, Any]:
+    """How often, whose mail and when, by their kind, in whatever order they were said."""
+    found: dict[type, Any] = {}
+    for part in parts:
+        if isinstance(part, Token):
+            continue
+        if type(part) in found:
+            what = {Count: "how often", Scope: "whose mail", Window: "when"}[type(part)]
+            _refuse(f"{what} is said twice; write {verb} … and {verb} … for both", part)
+        found[type(part)] = part
+    return found
 
 
 def _joined(kind: type[And] | type[Or], parts: list[Any]) -> Node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -12,6 +13,8 @@ from outreach.store import tables
 
 _RESERVED_COLUMNS = ("email", "language", "joined")
 """Fields that live in columns of their own whatever the table `field` says."""
+_A_DAY = dt.timedelta(days=1)
+"""By which the day in the organisation's zone may differ from the one in UTC."""
 
 
 def load_catalogue(connection: Connection, *, segments: Mapping[str, str]) -> Catalogue:
@@ -20,12 +23,15 @@ def load_catalogue(connection: Connection, *, segments: Mapping[str, str]) -> Ca
         select(tables.topic.c.id, tables.topic.c.name, tables.topic.c.department_id).order_by(tables.topic.c.id)
     )
     departments = connection.execute(select(tables.department.c.name, tables.department.c.id))
-    campaigns = connection.execute(select(tables.campaign.c.name, tables.campaign.c.id))
+    campaigns = connection.execute(
+        select(tables.campaign.c.name, tables.campaign.c.id, tables.campaign.c.planned_at)
+    ).all()
     return Catalogue(
         fields=_fields(connection),
         topics=tuple(Topic(row.id, row.name, row.department_id) for row in topics),
         departments={row.name: row.id for row in departments},
         campaigns={row.name: row.id for row in campaigns},
+        planned={row.id: row.planned_at.date() - _A_DAY for row in campaigns},
         segments=dict(segments),
     )
 

@@ -16,8 +16,8 @@ from outreach.segmentation import rules
 from outreach.segmentation.fields import Catalogue, Field
 from outreach.segmentation.meaning import Meaning, meaning
 from outreach.segmentation.parser import parse
-from outreach.segmentation.person import NOTHING, Engagement, Person, holds, known_value
-from outreach.segmentation.questions import CAMPAIGN, DEPARTMENT, TOPIC
+from outreach.segmentation.person import NOTHING, Engagement, Person, holds, known_value, times
+from outreach.segmentation.questions import CAMPAIGN, DEPARTMENT, TOPIC, DayCount, MailCount, Opposite
 from outreach.segmentation.rules import And, Member, Node, Not, Or, Rule, Scope
 from outreach.segmentation.wording import Wording
 
@@ -85,7 +85,7 @@ class _Teller:
             case rules.Member():
                 return self._topics()
             case rules.Did(verb=verb, scope=scope):
-                return self._last(verb, scope)
+                return self._last(verb, scope) + self._then(node)
             case rules.Ignored(scope=scope):
                 return say("fact.unopened", number=self._row(scope).unopened)
             case _:
@@ -125,6 +125,15 @@ class _Teller:
         }[verb]
         when = self._when(last) if last else self.wording.say("fact.never")
         return self.wording.say(f"fact.{verb}", when=when, number=number)
+
+    def _then(self, node: rules.Did) -> str:
+        """How often in the window, where the last time does not say it."""
+        question = Meaning(self.wording.catalogue, self.wording.today).of(node)
+        if isinstance(question, Opposite):
+            question = question.part
+        if node.window is None or not isinstance(question, DayCount | MailCount):
+            return ""
+        return "; " + self.wording.say("fact.then", number=times(question, self.person, self.zone))
 
     def _mail(self, campaign_id: int) -> Engagement:
         sent = [mail.at for mail in self.person.mails if mail.campaign_id == campaign_id]

@@ -14,6 +14,7 @@ from outreach.segmentation.questions import CAMPAIGN, DEPARTMENT, TOPIC
 from outreach.segmentation.sql import CONFIRMED
 from outreach.store.deliveries import State
 from outreach.store.dialects import EPOCH
+from outreach.store.engagement import days_of
 from outreach.store.tables import (
     campaign,
     delivery,
@@ -94,10 +95,15 @@ def _scopes(connection: Connection, subscriber_id: int, catalogue: Catalogue) ->
 
 
 def _days(connection: Connection, subscriber_id: int) -> tuple[ActiveDay, ...]:
-    rows = connection.execute(select(engagement_day).where(engagement_day.c.subscriber_id == subscriber_id))
+    rows = connection.execute(select(engagement_day).where(days_of(connection, subscriber_id)))
     return tuple(
         ActiveDay(
-            Kind(row.kind), EPOCH.date() + dt.timedelta(row.day), row.department_id, row.topic_id, row._mapping["count"]
+            Kind(row.kind),
+            EPOCH.date() + dt.timedelta(row.day),
+            row.campaign_id,
+            row.department_id,
+            row.topic_id,
+            row._mapping["count"],
         )
         for row in rows
     )

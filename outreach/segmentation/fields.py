@@ -6,6 +6,7 @@ meant, never an empty audience.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -89,6 +90,8 @@ class Catalogue:
     topics: tuple[Topic, ...] = ()
     departments: Mapping[str, int] = field(default_factory=dict)
     campaigns: Mapping[str, int] = field(default_factory=dict)
+    planned: Mapping[int, dt.date] = field(default_factory=dict)
+    """By campaign: the day before which nobody can have done anything with it."""
     segments: Mapping[str, str] = field(default_factory=dict)
 
     def words(self) -> tuple[str, ...]:

@@ -44,7 +44,11 @@ KEYWORDS = {
             "(?:was |were )?mailed",
         ),
     ),
-    "IGNORED": (3, _words("ignored?(?: the)?(?: last)?")),
+    "IGNORED": (3, _words("ignored?(?: the)?")),
+    "IGNORED_LAST": (
+        4,
+        _words(rf"ignored?(?: the)? last(?! (?:(?:\d+|{'|'.join(NUMBER_WORDS)}) )?{_PERIOD}(?![\w-]))"),
+    ),
     "IS": (3, "/(?:(?:is|are|equals?)(?![\\w-])|==?(?![<>]))/i"),
     "IS_NOT": (4, "/(?:!=|<>|≠|(?:is|are)n['’]?t(?![\\w-]))/i"),
     "IN": (3, _words("in", "(?:one|any) of")),
@@ -116,7 +120,8 @@ _not: NOT
     | HAS? VERB ANYTHING? part*                             -> did
     | (HAS NOT | HAS_NOT) VERB ANYTHING? part*              -> did_not
     | HAS? VERB NOTHING part*                               -> did_not
-    | HAS? IGNORED (int MAILS? | MAILS) scope?              -> ignored
+    | HAS? (IGNORED | IGNORED_LAST) (int MAILS? | MAILS) during* -> ignored
+    | HAS? IGNORED during+                                  -> ignored
     | field                                                 -> flag
     | field IS value                                        -> equal
     | field (IS NOT | IS_NOT) value                         -> unequal
@@ -129,7 +134,8 @@ _not: NOT
     | field IS? NOT? window                                 -> when
     | field NOT? DAY_WORD                                   -> on_that_day
 
-?part: count | scope | window | days
+?part: count | during
+?during: scope | window | days
 count: (AMOUNT | COMPARE) int (TIMES | MAILS)? | int OR_MORE? (TIMES | MAILS) | AMOUNT? ONCE
 scope: SCOPE text | FROM text | ABOUT text
 ?window: WITHIN int? UNIT                -> within
@@ -164,6 +170,7 @@ SAID = {
     "STRING": 'a "text in quotes"',
     "INT": "a number",
     "NUMBER": "a number",
+    "MAILS": "campaigns",
     "CODE": "",
     "YESNO": "yes or no",
     "DATE": "a date like 2026-03-31",
@@ -188,7 +195,6 @@ SAID = {
     "ONCE": "once",
     "OR_MORE": "",
     "TIMES": "times",
-    "MAILS": "campaigns",
     "ANYTHING": "",
     "SCOPE": "from department, about topic",
     "FROM": "",
@@ -201,6 +207,7 @@ SAID = {
     "HAS_NOT": "",
     "VERB": "opened, clicked or received",
     "IGNORED": "ignored",
+    "IGNORED_LAST": "",
     "EVERYONE": "everyone",
     "AND": "and",
     "OR": "or",

@@ -253,8 +253,9 @@ class Meaning:
         first, end = first_and_end(node.window, today=self.today) if node.window else (None, None)
         if end is not None and end > self.today:
             end = None  # nobody did anything tomorrow
-        if mailing.kind == CAMPAIGN:
+        if mailing.kind == CAMPAIGN and node.verb != "clicked":
             self._check_campaign(node, count)
+            count, once = _ONCE, True
         if node.verb == "received" and (
             mailing.kind == CAMPAIGN or not (node.window is None or (once and end is None))
         ):
@@ -264,16 +265,12 @@ class Meaning:
         if once and first is not None and end is None:
             return LastSince(mailing, latest, first)
         if mailing.kind == CAMPAIGN:
-            _refuse(
-                f"of one campaign only the last time is known; write {node.verb} campaign … since, or within … days",
-                node,
-            )
+            first = first or self.catalogue.planned.get(mailing.id)  # the days before need not be read
         event = Kind.OPEN if node.verb == "opened" else Kind.CLICK
         return DayCount(event, mailing, first, end, count.kind, count.number)
 
     def _check_campaign(self, node: Did, count: Count) -> None:
-        assert node.scope is not None
-        if node.verb != "clicked" and (count.kind, count.number) not in (("at least", 1), ("exactly", 1)):
+        if (count.kind, count.number) not in (("at least", 1), ("exactly", 1)):
             _refuse(f"one campaign is {node.verb} once at most; write {node.verb} campaign …", count)
 
     def _mailing(self, scope: Scope | None) -> Mailing:

@@ -64,6 +64,7 @@ class ActiveDay:
 
     event: Kind
     day: dt.date
+    campaign_id: int
     department_id: int
     topic_id: int
     count: int
@@ -119,16 +120,18 @@ def holds(question: Question, person: Person, zone: ZoneInfo) -> bool:
         case LastSince(mailing=mailing, latest=latest, first=first):
             last = getattr(person.engagement.get((mailing.kind, mailing.id), NOTHING), latest)
             return last is not None and last.astimezone(zone).date() >= first
-        case DayCount():
-            return _counted(
-                sum(day.count for day in person.days if _counts(question, day)), question.kind, question.number
-            )
-        case MailCount():
-            reached = sum(_reached(question, mail, zone) for mail in person.mails)
-            return _counted(reached, question.kind, question.number)
+        case DayCount() | MailCount():
+            return _counted(times(question, person, zone), question.kind, question.number)
         case _:
             value = known_value(question.field, person)
             return value is not None and _answer(question, value, zone)
+
+
+def times(question: DayCount | MailCount, person: Person, zone: ZoneInfo) -> int:
+    """How often this person did what is counted."""
+    if isinstance(question, DayCount):
+        return sum(day.count for day in person.days if _counts(question, day))
+    return sum(_reached(question, mail, zone) for mail in person.mails)
 
 
 def known_value(one: Field, person: Person) -> str | float | bool | dt.datetime | dt.date | None:
@@ -179,7 +182,8 @@ def _in_range(question: NumberRange, value: float) -> bool:
 
 def _counts(question: DayCount, day: ActiveDay) -> bool:
     mailing = question.mailing
-    scoped = {DEPARTMENT: day.department_id, TOPIC: day.topic_id}.get(mailing.kind, mailing.id) == mailing.id
+    scopes = {DEPARTMENT: day.department_id, TOPIC: day.topic_id, CAMPAIGN: day.campaign_id}
+    scoped = scopes.get(mailing.kind, mailing.id) == mailing.id
     return day.event is question.event and scoped and _between(day.day, question.first, question.end)
 
 

@@ -24,6 +24,7 @@ from outreach.segmentation.meaning import meaning
 from outreach.segmentation.questions import (
     CAMPAIGN,
     DEPARTMENT,
+    TOPIC,
     AllOf,
     Always,
     AnyOf,
@@ -59,6 +60,8 @@ CONFIRMED = 1
 """subscription.status of somebody who wants the topic."""
 _LATE = dt.timedelta(days=30)
 """After its end a campaign's deliveries may still be settled (doubts resolved), but not for longer than this."""
+
+_SCOPES = {DEPARTMENT: "department_id", TOPIC: "topic_id", CAMPAIGN: "campaign_id"}
 
 Test = ColumnElement[bool]
 _person = profile.c.subscriber_id
@@ -134,8 +137,7 @@ class _Compiler:
         day = engagement_day.c.day
         people = select(engagement_day.c.subscriber_id).where(engagement_day.c.kind == int(question.event))
         if question.mailing.kind:
-            which = "department_id" if question.mailing.kind == DEPARTMENT else "topic_id"
-            people = people.where(engagement_day.c[which] == question.mailing.id)
+            people = people.where(engagement_day.c[_SCOPES[question.mailing.kind]] == question.mailing.id)
         if question.first is not None:
             people = people.where(day >= _number_of(question.first))
         if question.end is not None:
@@ -160,8 +162,7 @@ class _Compiler:
     ) -> Select[Any]:
         """Leave out whole campaigns, without which the ledger of every campaign ever sent would be read."""
         if mailing.kind:
-            which = "department_id" if mailing.kind == DEPARTMENT else "topic_id"
-            people = people.where(campaign.c[which] == mailing.id)
+            people = people.where(campaign.c[_SCOPES[mailing.kind]] == mailing.id)
         if first is not None:
             finished = campaign.c.finished_at
             people = people.where(or_(finished.is_(None), finished >= midnight(first, self.zone) - _LATE))

@@ -19,6 +19,7 @@ from outreach.segmentation.phrases_en import ENGLISH
 from outreach.segmentation.rules import Count, Name, Scope, Value, Verb, Window
 
 _DAY = dt.timedelta(days=1)
+_ONCE = Count("at least", 1)
 _THINGS = {"opened": "campaigns", "received": "campaigns", "clicked": "links"}
 
 
@@ -135,10 +136,13 @@ class Wording:
         return f"{', '.join(said[:-1])} {word} {said[-1]}"
 
     def _did(self, node: rules.Did, *, no: bool) -> str:
-        count = node.count or Count("at least", 1)
-        never = no if count == Count("at least", 1) else not no and count.number == 0
+        count = node.count or _ONCE
+        of_one = node.scope is not None and node.scope.kind == "campaign"
+        if of_one and node.verb != "clicked" and count.number == 1:
+            count = _ONCE  # exactly once is all there can be
+        never = no if count == _ONCE else not no and count.number == 0
         window = " " + self.window(node.window) if node.window else ""
-        if node.scope is not None and node.scope.kind == "campaign" and count.number <= 1:
+        if of_one and node.scope is not None and (count == _ONCE or count.number == 0):
             key = f"{node.verb}.campaign" + (".no" if never else "")
             return self.say(key, name=self.quoted(self.name("campaign", node.scope.name)), window=window)
         parts: dict[str, Any] = {"scope": self._scope(node.scope), "window": window}
@@ -151,7 +155,8 @@ class Wording:
         at_least_one = (count.kind == "at least" and count.number == 1) or (count.number == 0 and no)
         if at_least_one:
             return self.say(f"{things}.one")
-        return self.say(count.kind + (".no" if no else ""), number=count.number, things=self.say(things))
+        counted = self.say(f"{things}.1" if count.number == 1 else things)
+        return self.say(count.kind + (".no" if no else ""), number=count.number, things=counted)
 
     def _scope(self, scope: Scope | None) -> str:
         if scope is None:

@@ -28,8 +28,10 @@ from outreach.store.tables import campaign, delivery, department, engagement, en
 SHOWN = 5
 _NAMES = ("received", "opens", "clicks", "unopened", "last_sent_at", "last_open_at", "last_click_at")
 Row = tuple[int, int, int, int, dt.datetime | None, dt.datetime | None, dt.datetime | None]
-Figures = tuple[dict[ScopeKey, Row], Counter[tuple[int, int, int, int]]]
-"""By scope; and the counts of days by kind, day, department and topic."""
+Day = tuple[int, int, int, int, int]
+"""Kind, day, campaign, department and topic."""
+Figures = tuple[dict[ScopeKey, Row], Counter[Day]]
+"""By scope; and the counts of days."""
 _SCOPES = {DEPARTMENT: department, TOPIC: topic, CAMPAIGN: campaign}
 NOTHING: Row = (0, 0, 0, 0, None, None, None)
 
@@ -85,14 +87,15 @@ def _truth(main: Connection, raw: Connection, people: Collection[int], days: Day
         rows: dict[ScopeKey, Row] = {}
         of_scope: dict[ScopeKey, list[Touched]] = defaultdict(list)
         seen: set[tuple[object, int]] = set()
-        by_day: Counter[tuple[int, int, int, int]] = Counter()
+        by_day: Counter[Day] = Counter()
         for touch, at in mine[person]:
             scope = scopes[touch.campaign_id]
             for key in (EVERYTHING, *pairs(scope), (CAMPAIGN, touch.campaign_id)):
                 of_scope[key].append((touch, at))
             if (touch, days(at)) not in seen:
                 seen.add((touch, days(at)))
-                by_day[touch.kind, days(at), scope.department_id or 0, scope.topic_id or 0] += 1
+                where = touch.campaign_id, scope.department_id or 0, scope.topic_id or 0
+                by_day[touch.kind, days(at), *where] += 1
         for key in of_scope.keys() | received[person].keys():
             rows[key] = _row(of_scope[key], received[person].get(key, []))
         found[person] = ({key: row for key, row in rows.items() if row != NOTHING}, by_day)
@@ -168,8 +171,8 @@ def _kept(connection: Connection, people: Collection[int]) -> dict[int, Figures]
         _keep(found[person], (kind, number), row)
     asked = given(connection, ("person",), [(one,) for one in people])
     days = select(engagement_day).join(asked, asked.c.person == engagement_day.c.subscriber_id)
-    for kind, day, person, department_id, topic_id, count in connection.execute(days):
-        found[person][1][kind, day, department_id, topic_id] = count
+    for kind, day, person, campaign_id, department_id, topic_id, count in connection.execute(days):
+        found[person][1][kind, day, campaign_id, department_id, topic_id] = count
     return found
 
 

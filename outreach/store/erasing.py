@@ -19,6 +19,7 @@ from sqlalchemy import Connection, delete, insert, select, text, update
 
 from outreach.errors import ConfigurationError
 from outreach.store import tables
+from outreach.store.engagement import days_of
 from outreach.store.suppressions import Reason
 
 PREFIX: Final = "erased:"
@@ -76,7 +77,7 @@ def erase(connection: Connection, address: str, *, hashed: Hash, at: dt.datetime
 def _forget(connection: Connection, person: int, address: str) -> None:
     for table in (tables.confirmation, tables.import_person, tables.import_subscription, tables.engagement):
         connection.execute(delete(table).where(table.c.subscriber_id == person))
-    connection.execute(delete(tables.engagement_day).where(tables.engagement_day.c.subscriber_id == person))
+    connection.execute(delete(tables.engagement_day).where(days_of(connection, person)))
     feedback, delivery, consent = tables.feedback, tables.delivery, tables.consent
     connection.execute(update(feedback).where(feedback.c.subscriber_id == person).values(detail=None, prefix_hash=None))
     for campaign in connection.scalars(select(tables.campaign.c.id)).all():

@@ -22,7 +22,9 @@ _QUARTER_HOUR_MS = 900_000
 """Days begin, and clocks are put forward and back, on a quarter of an hour."""
 _FIGURES = ("opens", "clicks", "open_at", "click_at")
 _KEY = ("scope_kind", "scope_id", "subscriber_id")
-_DAY_KEY = ("kind", "day", "subscriber_id", "department_id", "topic_id")
+_DAY_KEY = ("kind", "day", "subscriber_id", "campaign_id")
+_DAY = (*_DAY_KEY, "department_id", "topic_id")
+Day = tuple[int, int, int, int, int, int]
 
 
 class Touch(NamedTuple):
@@ -73,7 +75,7 @@ def add(
         known_on.add((touch, days(at)))
     people: dict[int, list[int | None]] = {}
     scoped: dict[tuple[int, int, int], list[int | None]] = {}
-    by_day: Counter[tuple[int, int, int, int, int]] = Counter()
+    by_day: Counter[Day] = Counter()
     scopes_of = {number: [*pairs(scope), (CAMPAIGN, number)] for number, scope in scopes.items()}
     for touch, at in touches:
         kind, campaign_id, person, _ = touch
@@ -88,7 +90,7 @@ def add(
         if (touch, day) not in known_on:
             known_on.add((touch, day))
             scope = scopes[campaign_id]
-            by_day[kind, day, person, scope.department_id or 0, scope.topic_id or 0] += 1
+            by_day[kind, day, person, campaign_id, scope.department_id or 0, scope.topic_id or 0] += 1
     late = _add_to_profiles(connection, people)
     late |= _add_to_scopes(connection, scoped)
     _add_days(connection, by_day)
@@ -157,12 +159,12 @@ def _add_to_scopes(
     return {((kind, number), person): last for kind, number, person, last in rows}
 
 
-def _add_days(connection: Connection, days: Mapping[tuple[int, int, int, int, int], int]) -> None:
+def _add_days(connection: Connection, days: Mapping[Day, int]) -> None:
     if not days:
         return
-    new = given(connection, (*_DAY_KEY, "count"), [(*key, days[key]) for key in sorted(days)])
+    new = given(connection, (*_DAY, "count"), [(*key, days[key]) for key in sorted(days)])
     values = select(*new.c).where(profile.c.subscriber_id == new.c.subscriber_id)
-    statement = insert(connection, engagement_day).from_select([*_DAY_KEY, "count"], values)
+    statement = insert(connection, engagement_day).from_select([*_DAY, "count"], values)
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=list(_DAY_KEY), set_={"count": engagement_day.c.count + statement.excluded["count"]}

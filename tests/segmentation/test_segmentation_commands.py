@@ -174,7 +174,7 @@ def test_rebuilding_and_checking_the_roll_up(city: Workspace) -> None:
     with city.store.write() as connection:
         connection.execute(update(tables.profile).where(tables.profile.c.subscriber_id == 1).values(opens=7))
         connection.execute(insert(tables.engagement_day).values(
-            kind=1, day=20000, subscriber_id=2, department_id=0, topic_id=0, count=1))  # fmt: skip
+            kind=1, day=20000, subscriber_id=2, campaign_id=1, department_id=0, topic_id=0, count=1))  # fmt: skip
     wrong = run("store", "check-engagement")
     assert (wrong.exit_code, "2 of 6 people differs" in wrong.stderr) == (1, True)
     run("store", "rebuild-engagement")

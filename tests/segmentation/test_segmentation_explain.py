@@ -54,6 +54,12 @@ SENTENCES = [
         " from department “Parks”.",
     ),
     ("received campaign parking-3", "en", "People who received campaign “parking-3”."),
+    ("not opened campaign parking-3 exactly once", "en", "People who did not open campaign “parking-3”."),
+    (
+        "clicked campaign parking-3 exactly once before 2026-10-01",
+        "en",
+        "People who clicked exactly 1 link of campaign “parking-3” before October 1, 2026.",
+    ),
     ("not received campaign parking-3", "es", "Personas que no recibieron la campaña «parking-3»."),
     (
         "renter and (zip is known or joined this month)",

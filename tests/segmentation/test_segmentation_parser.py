@@ -87,6 +87,15 @@ SPELLINGS = [
         ["ignored last 5 campaigns", "ignored 5 campaigns", "ignored the last 5 newsletters"],
     ),
     ("ignored the last 1 campaigns", ["ignored the last campaign"]),
+    ('received campaign "x-1" and not opened campaign "x-1"', ["ignored campaign x-1", "ignored the campaign 'x-1'"]),
+    (
+        "received within 90 days and not opened within 90 days",
+        ["ignored within 90 days", "ignored the last 90 days", "ignored in the last 90 days"],
+    ),
+    (
+        'received at least 3 times about topic "x" last month and not opened about topic "x" last month',
+        ["ignored 3 campaigns about x last month"],
+    ),
     ("everyone and not suppressed", ["everyone except suppressed"]),
     ('email is "ada@city.example"', ["email is ada@city.example"]),
     ('first_name is "Ada"', ["first_name = Ada"]),

@@ -120,6 +120,45 @@ def test_who_is_chosen(store: Store, catalogue: Catalogue) -> None:
     assert found == dict(WHO)
 
 
+WITH_ONE_CAMPAIGN = [
+    ("opened campaign parking-1 before 2026-10-03", "ada"),
+    ("opened campaign parking-1 before 2026-10-02", ""),
+    ("opened campaign parking-1 between 2026-10-02 and 2026-10-31", "ada ben"),
+    ("opened campaign parking-1 exactly once on 2026-10-05", "ada ben"),
+    ("not opened campaign parking-1 before 2026-10-03", "ben cy eve"),
+    ("clicked campaign parking-1 at least 2 times within 90 days", "ben"),
+    ("clicked campaign parking-1 at most once before 2026-10-06", "ada cy eve"),
+    ("opened campaign parks-1 before 2026-10-06", ""),
+    ("ignored campaign parking-1", "cy"),
+    ("ignored between 2026-10-02 and 2026-10-31", "cy"),
+]
+
+
+def test_what_people_did_with_one_campaign_and_when(store: Store, catalogue: Catalogue) -> None:
+    sent = dt.datetime(2026, 10, 1, 15, tzinfo=dt.UTC)
+    plan = {"rule": "everyone", "plan": {}, "plan_hash": "", "frozen": 3, "status": "finished", "finished_at": sent}
+    day = (dt.date(2026, 10, 2) - dt.date(1970, 1, 1)).days
+    rows = [(1, day, 1, 1), (1, day + 3, 1, 1), (1, day + 3, 2, 1), (2, day + 3, 2, 2)]
+    with store.write() as connection:
+        for number, name in enumerate(("parking-1", "parks-1"), 1):
+            connection.execute(insert(tables.campaign).values(
+                id=number, name=name, file="x.md", topic_id=number, planned_at=sent, **plan))  # fmt: skip
+        for kind, on, person, count in rows:
+            connection.execute(insert(tables.engagement_day).values(
+                kind=kind, day=on, subscriber_id=person, campaign_id=1, department_id=0, topic_id=1, count=count
+            ))  # fmt: skip
+        for person in (1, 2):
+            connection.execute(insert(tables.engagement).values(
+                scope_kind=3, scope_id=1, subscriber_id=person, opens=1, last_open_at=sent + dt.timedelta(days=4)
+            ))  # fmt: skip
+        for person in (1, 2, 3):
+            at = sent + dt.timedelta(days=1)
+            connection.execute(insert(tables.delivery).values(campaign_id=1, subscriber_id=person, state=3, at=at))
+        catalogue = load_catalogue(connection, segments={})
+        found = {rule: chosen(connection, rule, catalogue) for rule, _ in WITH_ONE_CAMPAIGN}
+    assert found == dict(WITH_ONE_CAMPAIGN)
+
+
 def test_as_deep_and_as_long_as_is_allowed(store: Store, catalogue: Catalogue) -> None:
     """What the parser lets through, both databases can take."""
     deep = "renter"

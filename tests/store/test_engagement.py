@@ -119,7 +119,7 @@ def figures(store: Store) -> tuple[dict, dict, dict]:
             (row.scope_kind, row.scope_id, row.subscriber_id): tuple(row._mapping[name] for name in names)
             for row in connection.execute(select(engagement))
         }
-        days = {tuple(row[:5]): row.count for row in connection.execute(select(engagement_day))}
+        days = {tuple(row[:6]): row.count for row in connection.execute(select(engagement_day))}
     return people, scoped, days
 
 
@@ -156,8 +156,8 @@ def test_a_campaign_read_again_on_another_day_is_on_both_days_of_the_citys_calen
     day = (dt.date(2026, 11, 21) - EPOCH.date()).days
     assert people[ADA][1] == 1
     assert days == {
-        (Kind.OPEN, day, ADA, WORKS, PARKING): 1,
-        (Kind.OPEN, day + 1, ADA, WORKS, PARKING): 1,
+        (Kind.OPEN, day, ADA, 1, WORKS, PARKING): 1,
+        (Kind.OPEN, day + 1, ADA, 1, WORKS, PARKING): 1,
     }
 
 
@@ -295,7 +295,7 @@ def plainly_counted(done: list, sent: list) -> tuple[dict, dict, dict]:
         (kind, (hours(at).astimezone(CITY).date() - EPOCH.date()).days, who, c, link if kind is Kind.CLICK else 0)
         for _, kind, c, who, at, link, _ in human
     }
-    days = Counter((kind, day, who, of[c][0] or 0, of[c][1] or 0) for kind, day, who, c, _ in seen)
+    days = Counter((kind, day, who, c, of[c][0] or 0, of[c][1] or 0) for kind, day, who, c, _ in seen)
     return people, {key: value for key, value in scoped.items() if value != nothing}, dict(days)
 
 

@@ -29,8 +29,9 @@ engagement_day = Table(
     Column("kind", SmallInteger, primary_key=True),  # events.Kind: open or click
     Column("day", Integer, primary_key=True),  # days since 1970 in the organisation's zone
     Column("subscriber_id", BigId, primary_key=True),
-    Column("department_id", Integer, primary_key=True),  # 0: none
-    Column("topic_id", Integer, primary_key=True),
+    Column("campaign_id", Integer, primary_key=True),
+    Column("department_id", Integer, nullable=False),  # the campaign's, as is the topic; 0: none
+    Column("topic_id", Integer, nullable=False),
     Column("count", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
