@@ -3,6 +3,8 @@
 --fd N          the listening socket that it inherits
 --ready N       where to write a byte once it answers
 --lifeline N    a pipe; when it closes, the supervisor is gone and the worker ends
+--board N       a file with the counts of all workers, and
+--page N        which page of it is this one's
 --proxies N     how many proxies in front add to X-Forwarded-For
 --check         read settings and keys, say what is wrong, and end
 """
@@ -20,18 +22,20 @@ from outreach.errors import OutreachError
 from outreach.settings import load_settings
 from tracking.app import Tracking
 from tracking.configuration import configuration
+from tracking.counters import Board, Counters
 from tracking.server import listener_from, serve
 
 
 def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tracking", add_help=False)
-    for name in ("fd", "ready", "lifeline", "proxies"):
+    for name in ("fd", "ready", "lifeline", "board", "page", "proxies"):
         parser.add_argument(f"--{name}", type=int, default=0)
     parser.add_argument("--check", action="store_true")
     told = parser.parse_args(words)
     logging.basicConfig(format="tracking: %(message)s", level=logging.WARNING)
     try:
-        app = Tracking(configuration(load_settings(), proxies=told.proxies))
+        counters = Counters(Board(told.board), told.page) if told.board else None
+        app = Tracking(configuration(load_settings(), proxies=told.proxies, counters=counters))
     except OutreachError as error:
         print(f"outreach: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

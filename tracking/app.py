@@ -28,6 +28,7 @@ from tracking import answers, archive, forms, pages, unsubscribe
 from tracking.answers import Answer, Message, Receive, Send
 from tracking.choices import Choices
 from tracking.copies import Library
+from tracking.counters import BEAT_SECONDS, Counters
 from tracking.desk import Desk, House
 from tracking.fast import HotPath
 from tracking.links import BadDestination, LinkTable, LinkTables, destination
@@ -69,6 +70,8 @@ class TrackingConfig:
     organisation: str = ""
     public_url: str = ""
     """Of this service, without a slash at its end; feeds need whole addresses."""
+    counters: Counters | None = None
+    """This worker's, if it is one of several (tracking.supervisor)."""
 
 
 Handler = Callable[[Request], Awaitable[Answer]]
@@ -100,8 +103,10 @@ class Tracking:
             choices=Choices(config.links_dir, default=config.default_choice),
             marks=config.marks,
             trusted_proxies=config.trusted_proxies,
+            counters=config.counters,
         )
         self._counters = self._recorder.counters
+        self._pulse: asyncio.TimerHandle | None = None
         self.hot = HotPath(config.keys, self._links, self._recorder)
         """What a server needs to answer opens and clicks without asking this application (tracking.fast)."""
         survey = Survey(self._links, self._recorder, verify=self._verified, page=self._page, missing=self._not_found)
@@ -348,17 +353,23 @@ class Tracking:
         headers = (RETRY_AFTER,) if status == 503 else ()
         return answers.page(status, html, policy=pages.POLICY, headers=headers)
 
+    def _beat(self) -> None:
+        self._counters.beat(self._recorder.spool, now=time.time())
+        self._pulse = asyncio.get_running_loop().call_later(BEAT_SECONDS, self._beat)
+
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
             message: dict[str, Any] = dict(await receive())
             if message["type"] == "lifespan.startup":
                 try:
-                    self._recorder.spool  # noqa: B018 - opens it
+                    self._beat()  # opens the spool
                 except Exception as error:
                     await send({"type": "lifespan.startup.failed", "message": f"the spool cannot be opened: {error}"})
                     return
                 await send({"type": "lifespan.startup.complete"})
             else:
+                if self._pulse is not None:
+                    self._pulse.cancel()
                 await self._recorder.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return

@@ -6,13 +6,14 @@ from outreach.events import Choice
 from outreach.settings import Settings
 from outreach.tokens import load_keys
 from tracking.app import TrackingConfig
+from tracking.counters import Counters
 from tracking.machines import NETWORKS, load_networks
 from tracking.webhooks.esp import load_accounts
 from tracking.webhooks.feedback import load_secret
 
 
-def configuration(settings: Settings, *, proxies: int = 0) -> TrackingConfig:
-    """Raises ConfigurationError if the keys are missing or damaged."""
+def configuration(settings: Settings, *, proxies: int = 0, counters: Counters | None = None) -> TrackingConfig:
+    """Raises ConfigurationError if the keys are missing or damaged. `counters`: where this worker counts."""
     keys = settings.root / "keys"
     networks = settings.root / NETWORKS.name
     return TrackingConfig(
@@ -21,6 +22,7 @@ def configuration(settings: Settings, *, proxies: int = 0) -> TrackingConfig:
         keys=load_keys(keys / "tokens"),
         key_dir=keys / "days",
         trusted_proxies=proxies,
+        counters=counters,
         language=settings.text("organisation.language"),
         webhook_secret=load_secret(keys / "webhook"),
         services=load_accounts(keys / "esp.toml"),

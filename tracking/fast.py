@@ -27,6 +27,7 @@ from outreach.events import Kind
 from outreach.tokens import LENGTH, KeyRing, Purpose
 from tracking import answers, blocks
 from tracking.answers import Answer
+from tracking.counters import cell
 from tracking.links import LinkTables
 from tracking.machines import DAY_MS, Signals
 from tracking.recording import Recorder, client_of
@@ -46,6 +47,8 @@ _END = b"\r\n\r\n"
 _CLOSE = b"\r\nconnection: close\r\n"
 _PIXEL_END = 7 + LENGTH
 _OPEN, _CLICK = Kind.OPEN, Kind.CLICK
+_OPENED, _OPENED_LOST = cell("recorded", _OPEN), cell("lost", _OPEN)
+_CLICKED, _CLICKED_LOST, _FAILED = cell("recorded", _CLICK), cell("lost", _CLICK), cell("failed")
 
 
 class HotPath:
@@ -54,7 +57,7 @@ class HotPath:
     def __init__(self, keys: KeyRing, links: LinkTables, recorder: Recorder) -> None:
         self.links = links
         self.recorder = recorder
-        self.counts = recorder.counters.counts
+        self.cells = recorder.counters.cells
         self.reads = {b"o/": keys.reader(Purpose.OPEN), b"c/": keys.reader(Purpose.CLICK)}
         self.signals = lru_cache(_HEADS)(self._signals)
         """(head, peer's address, day) to what it shows, and whether the connection is kept; None if not simple."""
@@ -125,7 +128,7 @@ class FastProtocol(HttpToolsProtocol):
         except Exception as error:
             # Not the message: it may quote the request. Nothing of this has reached uvicorn, and nothing will.
             _log.error("the fast path failed: %s", type(error).__name__)
-            self.hot.counts["failed", None] += 1
+            self.hot.cells[_FAILED] += 1
             self.transport.close()
             return
         if not fast:
@@ -175,12 +178,12 @@ class FastProtocol(HttpToolsProtocol):
 
     def _opened(self, durable: bool | None) -> None:
         if durable is not None:
-            self.hot.counts["recorded" if durable else "lost", _OPEN] += 1
+            self.hot.cells[_OPENED if durable else _OPENED_LOST] += 1
         self._answer(self.hot.pixel(self.server_state.default_headers))
 
     def _clicked(self, durable: bool | None) -> None:
         if durable is not None:
-            self.hot.counts["recorded" if durable else "lost", _CLICK] += 1
+            self.hot.cells[_CLICKED if durable else _CLICKED_LOST] += 1
         self._answer(self.hot.redirect(self.server_state.default_headers, self._location))
 
     def _answer(self, whole: bytes) -> None:

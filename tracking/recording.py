@@ -55,8 +55,9 @@ class Recorder:
         choices: Choices,
         marks: Marks,
         trusted_proxies: int,
+        counters: Counters | None = None,
     ) -> None:
-        self.counters = Counters()
+        self.counters = counters or Counters()
         self.observer = observer
         self.proxies = trusted_proxies
         self._folder = spool_dir
@@ -91,7 +92,7 @@ class Recorder:
         choice = self._choices.of(subscriber_id)
         if choice != _INDIVIDUAL:
             if choice == _NONE:
-                self.counters.counts["unrecorded", kind] += 1
+                self.counters.add("unrecorded", kind)
                 return None
             subscriber_id, prefix = NOBODY, b""
         return Hit(kind, at_ms, campaign_id, subscriber_id, link, agent, network, prefix, flags, "")

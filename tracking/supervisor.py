@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from outreach.errors import TryAgain
+from tracking.counters import Board
 
 HANDOVER = "OUTREACH_TRACK_HANDOVER"
 """In the environment across the exec: the socket's descriptor, the lifeline's two, and the old workers."""
@@ -42,6 +43,8 @@ class Guard:
     """A pipe that nobody writes to: when its writing end closes, the supervisor is gone, and the workers end."""
     old: list[int] = field(default_factory=list)
     """Workers of the supervisor that was here before."""
+    board: Board = field(default_factory=Board)
+    """Where the workers count; a new supervisor has a new one, for new code may count other things."""
 
 
 def inherited() -> Guard | None:
@@ -63,7 +66,8 @@ def first(listener: socket.socket) -> Guard:
 def supervise(guard: Guard, command: Sequence[str], *, workers: int) -> bool:
     """Keep `workers` processes of `command` answering. True if a new supervisor is to take over, False at the end.
 
-    Each gets `--fd`, `--ready` and `--lifeline` with a descriptor. Raises TryAgain if they do not start.
+    Each gets `--fd`, `--ready`, `--lifeline` and `--board` with a descriptor, and a `--page` of its own. Raises
+    TryAgain if they do not start.
     """
     signals = _Signals()
     running = [_start(guard, command) for _ in range(workers)]
@@ -125,8 +129,10 @@ class _Signals:
 def _start(guard: Guard, command: Sequence[str]) -> subprocess.Popen[bytes]:
     """A worker that answers. Raises TryAgain if it does not within START_SECONDS."""
     ready, tell = os.pipe()
-    passed = (guard.listener.fileno(), tell, guard.lifeline[0])
-    words = [*command, "--fd", str(passed[0]), "--ready", str(passed[1]), "--lifeline", str(passed[2])]
+    passed = (guard.listener.fileno(), tell, guard.lifeline[0], guard.board.descriptor)
+    words = [*command, "--page", str(guard.board.new_page())]
+    for name, descriptor in zip(("--fd", "--ready", "--lifeline", "--board"), passed, strict=True):
+        words += [name, str(descriptor)]
     # Its own group: Ctrl-C is for the supervisor, which ends the workers in good order.
     worker = subprocess.Popen(words, pass_fds=passed, process_group=0)  # noqa: S603 - our own program
     os.close(tell)

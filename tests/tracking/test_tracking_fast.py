@@ -20,6 +20,7 @@ from outreach.events import Kind
 from outreach.tokens import KeyRing, Purpose
 from tracking import blocks, fast
 from tracking.app import Tracking, TrackingConfig
+from tracking.counters import cell
 from tracking.fast import FastProtocol, protocol
 from tracking.links import publish
 from tracking.spool import Hit
@@ -238,7 +239,7 @@ def test_an_event_that_is_lost_is_counted_and_the_person_goes_on(
     made.data_received(get(f"/c/{token(Purpose.CLICK, 7)}/0"))
     spool.settle(durable=False)
     assert statuses(wire.written) == [302]
-    assert made.hot.counts["lost", Kind.CLICK] == 1
+    assert made.hot.cells[cell("lost", Kind.CLICK)] == 1
 
 
 def test_while_one_is_being_answered_the_next_waits_and_no_more_is_read(
@@ -261,7 +262,7 @@ def test_a_client_that_hung_up_disturbs_nobody(connection: tuple[FastProtocol, W
     wire.close()
     spool.settle()
     assert wire.written == b""
-    assert made.hot.counts["recorded", Kind.CLICK] == 1
+    assert made.hot.cells[cell("recorded", Kind.CLICK)] == 1
 
 
 def test_connection_close_is_obeyed(connection: tuple[FastProtocol, Wire, SlowSpool]) -> None:
@@ -296,5 +297,5 @@ def test_an_error_of_ours_ends_one_connection(
     made, wire, spool = connection
     spool.put = None
     made.data_received(get(f"/c/{token(Purpose.CLICK, 7)}/0"))
-    assert (wire.closed, made.hot.counts["failed", None]) == (True, 1)
+    assert (wire.closed, made.hot.cells[cell("failed")]) == (True, 1)
     assert token(Purpose.CLICK, 7) not in caplog.text

@@ -125,3 +125,25 @@ def test_workers_end_with_their_supervisor(tmp_path: Path) -> None:
     with tracking(tmp_path / "city", workers=1, ends=-signal.SIGKILL) as (process, port):
         process.kill()
         eventually(lambda: not answers(port), seconds=20)
+
+
+def metrics(port: int) -> dict[str, int]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as reply:
+        lines = reply.read().decode().splitlines()
+    return {name: int(value) for name, value in (line.split() for line in lines if not line.startswith("#"))}
+
+
+def test_whichever_worker_is_asked_answers_for_all_also_for_one_that_was_killed(tmp_path: Path) -> None:
+    opened = 'outreach_tracking_recorded_total{kind="open"}'
+    with tracking(tmp_path / "city", workers=2) as (process, port):
+        keys = load_keys(tmp_path / "city" / "keys" / "tokens")
+        for person in range(1, 31):  # each on a connection of its own, so that both workers get some
+            url = f"http://127.0.0.1:{port}/o/{keys.sign(Purpose.OPEN, 1, person)}.gif"
+            urllib.request.urlopen(url, timeout=10).close()
+        assert [metrics(port)[opened] for _ in range(6)] == [30] * 6
+        eventually(lambda: metrics(port)["outreach_tracking_workers"] == 2)
+        before = workers_of(process.pid)
+        os.kill(min(before), signal.SIGKILL)
+        eventually(lambda: len(workers_of(process.pid) - before) == 1, seconds=30)
+        assert metrics(port)[opened] == 30
+        assert metrics(port)["outreach_tracking_healthy"] == 1
