@@ -6,6 +6,7 @@ import datetime as dt
 import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -18,7 +19,8 @@ from outreach.campaigns.terms import plan_hash, sending_domain
 from outreach.errors import ApprovalMissing, Blocked, OutreachError
 from outreach.rendering.message import CompiledMessage
 from outreach.settings import Settings
-from outreach.store import campaigns, deliveries, staff
+from outreach.store import acting, campaigns, deliveries, staff, staff_links
+from outreach.store.acting import shell_user
 from outreach.store.campaigns import Campaign, Status
 from outreach.store.database import Store
 from outreach.store.staff import Member
@@ -44,30 +46,51 @@ def approve(
         refuse_drift(connection, campaign)
         member = credentials.current(connection, environment=environment)
         if member is None:
-            who, approval = f"{by} (shell user {credentials.shell_user()})", None
-        else:
-            _refuse_stranger(campaign, member, by=by, above=above)
-            statement = _statement(campaign, member.name, now.isoformat())
-            signature = credentials.signed(environment[credentials.VARIABLE], statement)
-            who, approval = member.name, {**statement, "signature": signature}
-        if not campaigns.set_status(
-            connection,
-            campaign.id,
-            Status.APPROVED,
-            only_from=(Status.PLANNED,),
-            approved_at=now,
-            approved_by=who,
-            approval=approval,
-        ):
-            raise Blocked(f"{campaign.name} is already {campaign.status}; only a fresh plan can be approved")
-        return campaigns.get(connection, campaign.id)
+            return _record(connection, campaign, who=f"{by} (shell user {shell_user()})", approval=None, now=now)
+        if fold(by) != fold(member.name):
+            raise ApprovalMissing(f"the token is {member.name}'s, not {by}'s; everybody approves with their own")
+        token = environment.get(credentials.VARIABLE, "")
+        if not token:
+            raise ApprovalMissing(
+                f"an approval is signed: set {credentials.VARIABLE} to your token, or ask for a link by mail with "
+                f"`outreach campaigns ask {campaign.name}`"
+            )
+        return sign(connection, campaign, member, secret=token, above=above, now=now)
 
 
-def _refuse_stranger(campaign: Campaign, member: Member, *, by: str, above: int | None) -> None:
-    if fold(by) != fold(member.name):
-        raise ApprovalMissing(f"the token is {member.name}'s, not {by}'s; everybody approves with their own")
-    if member.role == "author":
-        raise ApprovalMissing(f"{member.name} writes campaigns and does not approve them; ask an approver")
+def sign(
+    connection: Connection,
+    campaign: Campaign,
+    member: Member,
+    *,
+    secret: str,
+    above: int | None,
+    now: dt.datetime,
+    link: int | None = None,
+) -> Campaign:
+    """Record a member's approval of a plan, signed with their token, or with the `link` that was mailed to them.
+
+    ApprovalMissing if they may not approve it; Blocked if it waits for nobody's approval any more.
+    """
+    refuse_own(campaign, member, above=above)
+    statement = _statement(campaign, member.name, now.isoformat(), link)
+    approval = {**statement, "signature": credentials.signed(secret, statement)}
+    with acting.as_(member.actor):
+        return _record(connection, campaign, who=member.name, approval=approval, now=now)
+
+
+def _record(
+    connection: Connection, campaign: Campaign, *, who: str, approval: Mapping[str, Any] | None, now: dt.datetime
+) -> Campaign:
+    values = {"approved_at": now, "approved_by": who, "approval": approval}
+    if not campaigns.set_status(connection, campaign.id, Status.APPROVED, only_from=(Status.PLANNED,), **values):
+        by = f" by {campaign.approved_by}" if campaign.status is Status.APPROVED else ""
+        raise Blocked(f"{campaign.name} is already {campaign.status}{by}; only a fresh plan can be approved")
+    return campaigns.get(connection, campaign.id)
+
+
+def refuse_own(campaign: Campaign, member: Member, *, above: int | None) -> None:
+    """ApprovalMissing for somebody's own plan, if it reaches more than `above` people."""
     if above is not None and campaign.frozen > above and _is_own(campaign, member):
         raise ApprovalMissing(
             f"{campaign.name} reaches {campaign.frozen:,} people; above {above:,} a second person has to approve what "
@@ -81,9 +104,10 @@ def _is_own(campaign: Campaign, member: Member) -> bool:
     return not planner or planner.startswith("shell user") or fold(planner) == fold(member.name)
 
 
-def _statement(campaign: Campaign, by: str, at: str) -> dict[str, str]:
+def _statement(campaign: Campaign, by: str, at: str, link: int | None) -> dict[str, Any]:
     """What an approver signs: this plan, and no other."""
-    return {"campaign": campaign.name, "plan": campaign.plan_hash, "by": by, "at": at}
+    with_link = {} if link is None else {"link": link}
+    return {"campaign": campaign.name, "plan": campaign.plan_hash, "by": by, "at": at, **with_link}
 
 
 def refuse_unapproved(campaign: Campaign) -> None:
@@ -184,8 +208,12 @@ def _holds(connection: Connection, campaign: Campaign) -> bool:
     if not approval:
         first = staff.since(connection)
         return first is None or (campaign.approved_at is not None and campaign.approved_at < first)
-    key = staff.key_of(connection, str(approval.get("by", "")))
-    statement = _statement(campaign, str(approval.get("by", "")), str(approval.get("at", "")))
+    by, link = str(approval.get("by", "")), approval.get("link")
+    if link is None:
+        key = staff.key_of(connection, by)
+    else:
+        key = staff_links.key_of(connection, int(link), by=by, plan_hash=campaign.plan_hash)
+    statement = _statement(campaign, by, str(approval.get("at", "")), link)
     return key is not None and credentials.verifies(key, statement, str(approval.get("signature", "")))
 
 

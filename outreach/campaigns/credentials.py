@@ -7,7 +7,6 @@ database still cannot approve in somebody's name. Until the first user is added,
 from __future__ import annotations
 
 import base64
-import getpass
 import json
 import os
 import secrets
@@ -21,6 +20,7 @@ from sqlalchemy import Connection
 
 from outreach.errors import ApprovalMissing
 from outreach.store import staff
+from outreach.store.acting import shell_user
 from outreach.store.staff import Member
 
 VARIABLE: Final = "OUTREACH_TOKEN"
@@ -42,14 +42,16 @@ def _private(token: str) -> Ed25519PrivateKey:
 
 
 def current(connection: Connection, *, environment: Mapping[str, str] | None = None) -> Member | None:
-    """Who is at the keyboard, by their token; None while there are no users.
+    """Who is at the keyboard, by their token or else by their shell user; None while there are no users.
 
-    ApprovalMissing (exit code 4) when there are users and nobody, or nobody known, has shown a token.
+    ApprovalMissing (exit code 4) when there are users and this is none of them.
     """
     if not staff.count(connection):
         return None
     token = (os.environ if environment is None else environment).get(VARIABLE, "")
     if not token:
+        if member := staff.at_shell(connection, shell_user()):
+            return member
         raise ApprovalMissing(f"say who you are: set {VARIABLE} to the token you got from `outreach users add`")
     member = staff.holder(connection, public_key(token))
     if member is None:
@@ -64,13 +66,6 @@ def author(connection: Connection) -> str:
     except ApprovalMissing:
         member = None
     return member.name if member else f"shell user {shell_user()}"
-
-
-def shell_user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # no name for this number, as in many containers
-        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
 
 
 def signed(token: str, statement: Mapping[str, Any]) -> str:

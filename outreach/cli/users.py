@@ -6,16 +6,16 @@ import re
 import sys
 
 import click
+from sqlalchemy import Connection
 
 from outreach.addresses import normalise
-from outreach.campaigns import credentials
+from outreach.campaigns import credentials, handover
 from outreach.cli.workspace import Workspace, open_workspace, print_json
 from outreach.errors import ApprovalMissing, ConfigurationError, UsageError
 from outreach.settings import FILE, load_settings
-from outreach.store import campaigns, staff
-from outreach.store.campaigns import Campaign, Status
+from outreach.store import acting, staff
+from outreach.store.staff import Member
 
-OPEN = (Status.PLANNED, Status.APPROVED, Status.SENDING, Status.PAUSED)
 _MODE = re.compile(r'^mode\s*=\s*"trial"[^\n]*$', re.MULTILINE)
 
 
@@ -23,43 +23,52 @@ _MODE = re.compile(r'^mode\s*=\s*"trial"[^\n]*$', re.MULTILINE)
 def users() -> None:
     """The staff who work with Outreach, each with a token of their own.
 
-    Once there are users, approving a campaign needs the approver's token in OUTREACH_TOKEN, and above
-    policy.approval_above people it has to be somebody else than who planned it.
+    Once there are users, approving a campaign needs the approver's token in OUTREACH_TOKEN (or the link they were
+    mailed), and above policy.approval_above people it has to be somebody else than who planned it.
 
     \b
     outreach users add "Dana Lee" --address dana@city.example --role administrator
+    outreach users add "Sam Roe" --address sam@city.example --role approver --department Parks
+    outreach users role "Sam Roe" author --department "Public Works"
     OUTREACH_TOKEN=outreach-… outreach campaigns approve parking-1 --by "Dana Lee"
     """
 
 
+in_department = click.option(
+    "--department", metavar="NAME", help="Only in this department (topics/*.toml name them); else in the whole house."
+)
+
+
 @users.command()
 @click.argument("name")
-@click.option("--address", required=True, help="Where test mails to this person go; in trial mode they may get mail.")
+@click.option("--address", required=True, help="Where their mail goes; in trial mode they may get campaigns, too.")
 @click.option(
     "--role",
     type=click.Choice(staff.ROLES),
     default="author",
     show_default=True,
-    help="Authors plan; approvers also approve; administrators also add users and go live.",
+    help="Readers look; authors also plan and send; approvers also approve; administrators may everything.",
 )
-def add(name: str, address: str, role: str) -> None:
+@in_department
+@click.option("--shell-user", metavar="LOGIN", help="Who is logged in here as LOGIN is this person, without a token.")
+def add(name: str, address: str, role: str, department: str | None, shell_user: str | None) -> None:
     """Add NAME to the staff, and show the token that is theirs alone. The first one is an administrator."""
     workspace = open_workspace()
     token = credentials.new_token()
     with workspace.store.write() as connection:
-        here = credentials.current(connection)
-        require_administrator(here, "adds users")
-        first = here is None
+        first = not staff.count(connection)
         member = staff.add(
             connection,
             name,
             address=normalise(address),
             role="administrator" if first else role,
+            department=None if first else department,
+            shell_user=shell_user,
             public_key=credentials.public_key(token),
             now=workspace.now(),
         )
     click.echo(
-        f"{member.name} <{member.address}> is one of the staff now, as {member.role}. Their token, shown only once:\n"
+        f"{member.name} <{member.address}> is one of the staff now, as {member.roles}. Their token, shown only once:\n"
     )
     click.echo(f"  {token}\n")
     click.echo(f"They put it into {credentials.VARIABLE} before they approve, and tell it nobody.", err=True)
@@ -67,22 +76,53 @@ def add(name: str, address: str, role: str) -> None:
 
 @users.command()
 @click.argument("name")
-def leave(name: str) -> None:
-    """NAME has left: their token is worth nothing from now on. Prints the handover: their plans that are still open."""
+@click.argument("role", type=click.Choice([*staff.ROLES, "none"]))
+@in_department
+def role(name: str, role: str, department: str | None) -> None:
+    """Give NAME a ROLE in one department or in the whole house, instead of the one they have there."""
     workspace = open_workspace()
     with workspace.store.write() as connection:
-        require_administrator(credentials.current(connection), "lets users leave")
-        member = staff.find(connection, name)
-        if member is None:
-            raise UsageError(f"nobody on the staff is called {name}; see `outreach users list`")
-        others = [each for each in staff.everyone(connection) if each.id != member.id]
-        if member.role == "administrator" and not any(each.role == "administrator" for each in others):
-            raise UsageError(f"{member.name} is the only administrator; add another before they leave")
-        staff.leave(connection, member, now=workspace.now())
-        mine = [each for each in campaigns.every(connection, *OPEN) if member.name in _hands(each)]
-    click.echo(f"{member.name} has left; their token opens nothing any more")
-    for each in mine:
-        click.echo(f"  still open, and somebody else's now: {each.name} ({each.status})")
+        given = None if role == "none" else role
+        member = staff.give(connection, find(connection, name), role=given, department=department, now=workspace.now())
+    click.echo(f"{member.name}: {member.roles}")
+
+
+@users.command()
+@click.argument("name")
+@click.argument("login", required=False)
+def shell(name: str, login: str | None) -> None:
+    """Whoever is logged in on this machine as LOGIN is NAME, without a token. Without LOGIN: nobody is any more.
+
+    It is enough for everything their roles permit, except for approving: that is always signed, with their token or
+    with the link they were mailed.
+    """
+    workspace = open_workspace()
+    with workspace.store.write() as connection:
+        member = find(connection, name)
+        staff.log_in_as(connection, member, login, now=workspace.now())
+    click.echo(f"{login} is {member.name} here" if login else f"{member.name} shows a token from now on")
+
+
+@users.command()
+@click.argument("name")
+@click.option("--to", "successor", metavar="NAME", help="Who goes on with what is open; else whoever runs this.")
+def leave(name: str, successor: str | None) -> None:
+    """NAME has left: their token and links are worth nothing from now on, and what is open is somebody else's.
+
+    Writes the handover into data/handovers/.
+    """
+    workspace = open_workspace()
+    with workspace.store.write() as connection:
+        leaver = find(connection, name)
+        taking = find(connection, successor or acting.current().name) if successor or acting.current().name else None
+        if taking is not None and taking.id == leaver.id:
+            raise UsageError(f"{leaver.name} cannot take over from themselves; name somebody else with --to")
+        found = handover.leave(connection, leaver, successor=taking, now=workspace.now())
+    folder = workspace.settings.data / "handovers"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / found.file).write_text(found.text(), "utf-8")
+    click.echo(found.text())
+    click.echo(f"written to {(folder / found.file).relative_to(workspace.root)}", err=True)
 
 
 @users.command("list")
@@ -92,10 +132,11 @@ def list_users(as_json: bool) -> None:
     with open_workspace().store.read() as connection:
         found = staff.everyone(connection)
     if as_json:
-        print_json([{"name": each.name, "address": each.address, "role": each.role} for each in found])
+        print_json([_document(each) for each in found])
         return
     for each in found:
-        click.echo(f"{each.name:30} {each.role:14} {each.address}")
+        at_shell = f"  ({each.shell_user} here)" if each.shell_user else ""
+        click.echo(f"{each.name:30} {each.roles:30} {each.address}{at_shell}")
     if not found:
         click.echo("nobody yet; add the first with: outreach users add NAME --address ADDRESS", err=True)
 
@@ -109,7 +150,10 @@ def go_live(yes: bool) -> None:
         click.echo("this workspace is live already; nothing was changed")
         return
     with workspace.store.read() as connection:
-        require_administrator(credentials.current(connection), "decides to go live")
+        # Even where nobody else needs a token: this is when mail begins to reach people.
+        member = credentials.current(connection)
+    if member is not None and not member.is_administrator:
+        raise ApprovalMissing(f"only an administrator decides to go live; {member.name} is {member.roles}")
     _ask(workspace, yes=yes)
     path = workspace.root / FILE
     text = path.read_text("utf-8")
@@ -134,12 +178,20 @@ def _ask(workspace: Workspace, *, yes: bool) -> None:
         raise UsageError("that is not the name; nothing was changed")
 
 
-def require_administrator(member: staff.Member | None, what: str) -> None:
-    """ApprovalMissing (exit code 4) unless an administrator is here, or nobody has been added yet."""
-    if member is not None and member.role != "administrator":
-        raise ApprovalMissing(f"only an administrator {what}; {member.name} is {member.role}")
+def find(connection: Connection, name: str) -> Member:
+    """One of the staff by name, or UsageError."""
+    member = staff.find(connection, name)
+    if member is None:
+        raise UsageError(f"nobody on the staff is called {name}; see `outreach users list`")
+    return member
 
 
-def _hands(campaign: Campaign) -> tuple[str, ...]:
-    """Whose campaign it is: who planned it, who approved it."""
-    return str(campaign.plan.get("planned_by", "")), campaign.approved_by or ""
+def _document(member: Member) -> dict[str, object]:
+    roles = [{"role": each.role, "department": each.department or None} for each in member.grants]
+    return {
+        "name": member.name,
+        "address": member.address,
+        "role": ", ".join(dict.fromkeys(each.role for each in member.grants)),
+        "roles": roles,
+        "shell_user": member.shell_user,
+    }

@@ -1,7 +1,8 @@
-"""Around every command: may this person do that, and if something changed, who changed it.
+"""Around every command: who is at work, may they do that, and if something changed, who changed it.
 
-Whoever shows a token (OUTREACH_TOKEN) may what their role may. Without one the shell's permission counts, unless
-`policy.require_token` is 1. Refusals are written down like changes; nobody's address is.
+Whoever shows a token (OUTREACH_TOKEN), or is one of the staff at the shell, may what their roles may. For anybody else
+the shell's permission counts, unless `policy.require_token` is 1. The store checks every change again (store.acting).
+Refusals are written down like changes; nobody's address is.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from outreach.errors import ApprovalMissing, Blocked, OutreachError
-from outreach.store.permissions import ASKS, Kind, allows, kind_of
+from outreach.store.permissions import Object, Right, Verb, right_of
 
 if TYPE_CHECKING:
     from outreach.cli.workspace import Workspace
+    from outreach.store.acting import Actor
 
 VARIABLE = "OUTREACH_TOKEN"
 _OBJECTS = ("campaigns", "templates", "segments", "users", "notify", "report")
@@ -36,57 +38,63 @@ def watch(command: click.Command, path: str) -> None:
         for name, each in command.commands.items():
             watch(each, f"{path} {name}")
     if command.callback is not None and (not isinstance(command, click.Group) or command.invoke_without_command):
-        command.callback = _guarded(command.callback, path)
+        command.callback = guarded(command.callback, path)
 
 
-def _guarded(callback: Callable[..., Any], path: str) -> Callable[..., Any]:
-    kind = kind_of(path)
+def guarded(callback: Callable[..., Any], path: str) -> Callable[..., Any]:
+    """The callback of the command `path`, run by whoever is at work and only if they may."""
+    right = right_of(path)
 
     @functools.wraps(callback)
     def run(*arguments: Any, **named: Any) -> Any:
+        if right is None:
+            return callback(*arguments, **named)
+        from outreach.store import acting
+
         thing = _object(path, named)
-        try:
-            _permit(path, kind)
-            result = callback(*arguments, **named)
-        except (ApprovalMissing, Blocked) as error:
-            with contextlib.suppress(OutreachError):
-                _note(path, kind, thing, {"refused": str(error)})
-            raise
-        _note(path, kind, thing, {})
-        return result
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(acting.as_(_actor(right)))
+                acting.require(right, what=f"`outreach {path}`")
+                result = callback(*arguments, **named)
+            except (ApprovalMissing, Blocked) as error:
+                with contextlib.suppress(OutreachError):
+                    _note(path, thing, {"refused": str(error)})
+                raise
+            if right[0] is not Verb.LOOK:
+                _note(path, thing, {})
+            return result
 
     return run
 
 
-def _permit(path: str, kind: Kind) -> None:
-    """ApprovalMissing unless whoever is at the keyboard may do this."""
-    if kind is Kind.SERVE or (workspace := _workspace()) is None:
-        return
-    from outreach.campaigns import credentials
-    from outreach.store import audit, staff
+def _actor(right: Right) -> Actor:
+    """Who is at work; the machine where nobody has been added yet, or nobody needs to say who they are.
 
-    token = os.environ.get(VARIABLE, "")
+    Who works here is always somebody's word: nobody is added without a token.
+    """
+    from outreach.campaigns import credentials
+    from outreach.store import acting, staff
+
+    if (workspace := _workspace()) is None:
+        return acting.MACHINE
     try:
         with workspace.store.read() as connection:
             if not staff.count(connection):
-                return
-            if not token and not workspace.settings.number("policy.require_token"):
-                return
-            member = credentials.current(connection)
+                return acting.MACHINE
+            try:
+                member = credentials.current(connection)
+            except ApprovalMissing:
+                strict = workspace.settings.number("policy.require_token") or right == (Verb.MANAGE, Object.STAFF)
+                if strict or os.environ.get(VARIABLE):
+                    raise
+                return acting.MACHINE
     finally:
         workspace.store.close()
-    assert member is not None
-    audit.acting.set(member.name)
-    if not allows(member.role, kind):
-        raise ApprovalMissing(
-            f"{member.name} is {'an' if member.role[0] in 'aeiou' else 'a'} {member.role}; "
-            f"`outreach {path}` asks for {ASKS[kind]}"
-        )
+    return member.actor if member else acting.MACHINE
 
 
-def _note(path: str, kind: Kind, thing: str, detail: dict[str, str]) -> None:
-    if kind in (Kind.SERVE, Kind.LOOK) and not detail:
-        return
+def _note(path: str, thing: str, detail: dict[str, str]) -> None:
     if (workspace := _workspace()) is None:
         return
     from outreach.store import audit

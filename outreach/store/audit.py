@@ -7,23 +7,20 @@ the whole table can make a new chain; so the latest hash goes into every backup,
 from __future__ import annotations
 
 import datetime as dt
-import getpass
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
+from outreach.store import acting
 from outreach.store.checkpoints import lock
 from outreach.store.dialects import to_ms
 from outreach.store.tables import audit
 
 START = "0" * 64
-acting: ContextVar[str] = ContextVar("acting", default="")
-"""Who is at work, as the edge found out; empty: the shell's user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +43,7 @@ def note(
     lock(connection, "audit")
     last = connection.execute(select(audit.c.id, audit.c.hash).order_by(audit.c.id.desc()).limit(1)).one_or_none()
     identity, before = (last.id + 1, last.hash) if last else (1, START)
-    who = (who or acting.get() or f"shell user {_shell_user()}")[:200]
+    who = (who or acting.current().name or f"shell user {acting.shell_user()}")[:200]
     moment = dt.datetime.fromtimestamp(to_ms(now) / 1000, dt.UTC)  # as every database keeps it
     digest = _hash(before, identity, moment, who, verb, object[:200], detail)
     entry = Entry(identity, moment, who, verb, object[:200], dict(detail), digest)
@@ -87,10 +84,3 @@ def _hash(
 ) -> str:
     row = [before, identity, to_ms(at), who, verb, object, dict(detail)]
     return hashlib.sha256(json.dumps(row, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def _shell_user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"

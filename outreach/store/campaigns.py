@@ -12,11 +12,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, func, insert, or_, select, true, update
 
 from outreach.errors import OutreachError
+from outreach.store.acting import current, require
+from outreach.store.permissions import Object, Verb
 from outreach.store.tables import campaign, message
 
 
@@ -84,6 +86,7 @@ def next_name(connection: Connection, stem: str) -> str:
 
 def add(connection: Connection, **values: Any) -> int:
     """Insert a planned campaign; returns its id. The rest is filled by `seal` once the audience is frozen."""
+    require((Verb.CHANGE, Object.CAMPAIGN), department=values.get("department_id"), what=f"planning {values['name']}")
     identity = connection.execute(insert(campaign).values(status=Status.PLANNED.value, **values)).inserted_primary_key
     assert identity is not None
     return int(identity[0])
@@ -169,13 +172,32 @@ def of_file(connection: Connection, file: str) -> Iterator[Campaign]:
 def set_status(
     connection: Connection, campaign_id: int, status: Status, *, only_from: tuple[Status, ...], **values: Any
 ) -> bool:
-    """Move to `status` if it is in one of `only_from`; False if it was not."""
+    """Move to `status` if it is in one of `only_from`; False if it was not. ApprovalMissing for who may not."""
+    if current().is_person:
+        _permit(connection, campaign_id, status)
     changed = connection.execute(
         update(campaign)
         .where(campaign.c.id == campaign_id, campaign.c.status.in_([item.value for item in only_from]))
         .values(status=status.value, **values)
     ).rowcount
     return bool(changed)
+
+
+_ASKS: Final = {
+    Status.APPROVED: Verb.APPROVE,
+    Status.SENDING: Verb.SEND,
+    Status.FINISHED: Verb.SEND,
+    Status.PAUSED: Verb.STOP,
+    Status.STOPPED: Verb.STOP,
+}
+"""What one has to be permitted to bring a campaign there; nothing ever becomes planned again."""
+
+
+def _permit(connection: Connection, campaign_id: int, status: Status) -> None:
+    columns = campaign.c.name, campaign.c.department_id
+    row = connection.execute(select(*columns).where(campaign.c.id == campaign_id)).one()
+    what = f"making {row.name} {status}"
+    require((_ASKS.get(status, Verb.CHANGE), Object.CAMPAIGN), department=row.department_id, what=what)
 
 
 def previous_sizes(connection: Connection, file: str) -> list[int]:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from outreach.errors import ConfigurationError, OutreachError, TryAgain
+from outreach.store.acting import guard
 from outreach.store.dialects import WRITING, prepare
 
 EVENTS_FILE = "events.db"
@@ -51,6 +52,8 @@ class Store:
             events = main
         else:
             raise ConfigurationError(f"{main.dialect.name} is not supported; use SQLite or PostgreSQL")
+        for engine in {main, events}:
+            guard(engine)
         return cls(main, events)
 
     @property

@@ -6,6 +6,7 @@ looked for first.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -81,6 +82,12 @@ def _config() -> Config:
 
 
 def _scripts() -> ScriptDirectory:
+    return _scripts_in(_folder())
+
+
+@cache
+def _scripts_in(_folder: Path) -> ScriptDirectory:
+    """Read once: every command checks the schema, and a command is watched by others (cli.watching)."""
     return ScriptDirectory.from_config(_config())
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from outreach.addresses import fold
+from outreach.store.acting import current, require
+from outreach.store.permissions import Object, Verb
 from outreach.store.tables import department, topic
 
 MAX_NAME = 200
@@ -39,7 +41,7 @@ def everyone(connection: Connection) -> list[Topic]:
 
 
 def ensure(connection: Connection, names: Sequence[str]) -> list[int]:
-    """The ids of topics, in the order of `names`; those that do not exist are made."""
+    """The ids of topics, in the order of `names`; those that do not exist are made. ApprovalMissing for who may not."""
     known: dict[str, int] = {row.key: row.id for row in connection.execute(select(topic.c.key, topic.c.id))}
     ids = []
     for name in names:
@@ -49,7 +51,16 @@ def ensure(connection: Connection, names: Sequence[str]) -> list[int]:
             assert made is not None
             known[folded] = made[0]
         ids.append(known[folded])
+    _permit(connection, ids)
     return ids
+
+
+def _permit(connection: Connection, ids: Sequence[int]) -> None:
+    """ApprovalMissing for who would add people to topics of a department that is not theirs."""
+    if not current().is_person:
+        return
+    for row in connection.execute(select(topic.c.name, topic.c.department_id).where(topic.c.id.in_(ids))):
+        require((Verb.CHANGE, Object.PEOPLE), department=row.department_id, what=f"adding people to {row.name}")
 
 
 def describe(

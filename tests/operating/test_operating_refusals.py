@@ -40,7 +40,7 @@ def test_every_refused_approval_is_in_the_audit_log(town, now, monkeypatch):
     with town.store.read() as connection:
         assert list(audit.breaks(connection)) == []
         log = [(each.who, each.verb, each.object, "refused" in each.detail) for each in audit.entries(connection)]
-    assert log == [
+    assert [each for each in log if each[1] != "staff"] == [
         ("Dana", "campaigns plan", "welcome.md", False),
         ("Dana", "campaigns approve", "welcome-1", True),
         ("Dana", "campaigns approve", "welcome-1", True),

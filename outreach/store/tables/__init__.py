@@ -23,7 +23,7 @@ from outreach.store.tables.campaigns import (
 )
 from outreach.store.tables.engagement import checkpoint, engagement, engagement_day, segment_count
 from outreach.store.tables.imports import import_person, import_run, import_subscription, import_suppression, provenance
-from outreach.store.tables.operating import audit, installation, staff
+from outreach.store.tables.operating import audit, installation, owner, staff, staff_link, staff_role
 from outreach.store.tables.people import (
     DATE_SLOTS,
     NUMBER_SLOTS,
@@ -85,6 +85,7 @@ __all__ = [
     "main",
     "message",
     "occurrence",
+    "owner",
     "pending",
     "profile",
     "provenance",
@@ -96,6 +97,8 @@ __all__ = [
     "seed_placement",
     "segment_count",
     "staff",
+    "staff_link",
+    "staff_role",
     "strike",
     "subscriber",
     "subscription",

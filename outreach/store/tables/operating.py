@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, String, Table, Text
 
 from outreach.store.dialects import BigId, Document, Instant
 from outreach.store.tables.base import main
@@ -24,10 +24,42 @@ staff = Table(
     Column("name", String(120), nullable=False),
     Column("key", String(120), nullable=False, unique=True),  # the name, folded
     Column("address", String(320), nullable=False),  # test mails and trial campaigns may go there
-    Column("role", String(16), nullable=False),  # author approver administrator
     Column("public_key", LargeBinary(32), nullable=False),  # of the token, which only its owner has
+    Column("shell_user", String(64), unique=True),  # who is logged in by that name is this person
     Column("created_at", Instant, nullable=False),
     Column("left_at", Instant),
+)
+
+staff_role = Table(
+    "staff_role",
+    main,
+    Column("staff_id", Integer, ForeignKey("staff.id"), primary_key=True),
+    Column("department_id", Integer, primary_key=True),  # 0: in the whole house
+    Column("role", String(16), nullable=False),  # of permissions.ROLES
+)
+
+staff_link = Table(  # each link of its own that was mailed to one of the staff
+    "staff_link",
+    main,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String(8), nullable=False),  # approve stop
+    Column("campaign_id", Integer, ForeignKey("campaign.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("plan_hash", String(64), nullable=False),
+    Column("staff_id", Integer, ForeignKey("staff.id"), nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("public_key", LargeBinary(32), nullable=False),  # of the link: what is approved with it is signed with it
+    Column("code_hash", LargeBinary(32)),  # of the code that was mailed apart; NULL: none is asked for
+    Column("wrong_codes", Integer, nullable=False, server_default="0"),
+    Column("revoked_at", Instant),
+)
+
+owner = Table(  # whose campaign it is now, where that is not who planned it
+    "owner",
+    main,
+    Column("campaign_id", Integer, ForeignKey("campaign.id", ondelete="CASCADE"), primary_key=True),
+    Column("staff_id", Integer, ForeignKey("staff.id"), nullable=False),
+    Column("since", Instant, nullable=False),
 )
 
 audit = Table(  # append-only; each row's hash covers the one before
