@@ -3,11 +3,13 @@
     C campaign subscriber… crc            these people's messages are being made; nobody's: they are made
     S campaign subscriber crc             the final dot of this message may leave from now on
     R campaign subscriber verb reply crc  the server answered, at this step
+    F campaign:subscriber… crc            what stands above is in the store; only these are on the wire
 
 `S` is written before the dot, `R` after the answer. After a crash, R is an outcome, S without R is
 in doubt, and a claimed delivery with neither never left. Each line ends in a checksum, so a torn last line is
 ignored rather than believed. A write(2) survives `kill -9` of the process; against a power cut the file is
-fdatasync'ed every `SYNC_EVERY` seconds, and what was claimed when a machine restarted is in doubt anyway.
+fdatasync'ed every `SYNC_EVERY` seconds, beside the sending, which waits only for a disk that takes longer than
+`SYNC_LAG`; and what was claimed when a machine restarted is in doubt anyway.
 """
 
 from __future__ import annotations
@@ -15,14 +17,17 @@ from __future__ import annotations
 import os
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from outreach.sending.outcomes import Verb
 
-SYNC_EVERY = 0.05
-"""Seconds: at most this much of the journal is lost with the power."""
+SYNC_EVERY, SYNC_LAG = 0.05, 0.5
+"""Seconds: as much of the journal as was written in them, at the most, is lost with the power."""
+ROLL_BYTES = 4 * 1024 * 1024
+"""A journal that has grown to this size begins anew in a file of its own."""
 
 Key = tuple[int, int]
 """(campaign id, subscriber id)"""
@@ -43,8 +48,11 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_TRUNC, 0o600)
+        self._size = 0
         self._answers: list[bytes] = []
         self._synced = time.monotonic()
+        self._syncs = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._syncing: Future[None] | None = None
         _sync_folder(path.parent)
 
     def composing(self, campaign_id: int, people: Iterable[int]) -> None:
@@ -67,32 +75,48 @@ class Journal:
             self._write()
 
     def restart(self, open_keys: Iterable[Key]) -> None:
-        """Begin anew with only what is on the wire right now, after outcomes reached the store.
-
-        The new file is complete before it takes the old one's name.
-        """
-        fresh = self.path.with_suffix(".new")
-        file = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_TRUNC, 0o600)
-        content = b"".join(_line(f"S {campaign_id} {subscriber_id}") for campaign_id, subscriber_id in open_keys)
-        _write_all(file, content)
-        os.replace(fresh, self.path)
-        os.close(self._file)
-        self._file = file
+        """Forget all but what is on the wire right now, after outcomes reached the store."""
         self._answers.clear()
+        kept = _line(" ".join(("F", *(f"{campaign_id}:{subscriber_id}" for campaign_id, subscriber_id in open_keys))))
+        if self._size < ROLL_BYTES:
+            self._answers.append(kept)
+            self._write()
+        else:
+            self._roll(kept)
 
     def close(self) -> None:
         """Close and remove: only for a worker whose outcomes are all in the store."""
+        self._syncs.shutdown()
         os.close(self._file)
         self.path.unlink(missing_ok=True)
+
+    def _roll(self, content: bytes) -> None:
+        """The new file is complete before it takes the old one's name."""
+        fresh = self.path.with_suffix(".new")
+        file = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_TRUNC, 0o600)
+        _write_all(file, content)
+        os.replace(fresh, self.path)
+        if self._syncing is not None:
+            self._syncing.result()
+        os.close(self._file)
+        self._file, self._size = file, len(content)
 
     def _write(self) -> None:
         data = b"".join(self._answers)
         self._answers.clear()
         _write_all(self._file, data)
+        self._size += len(data)
         now = time.monotonic()
         if now - self._synced >= SYNC_EVERY:
-            os.fdatasync(self._file)
-            self._synced = now
+            self._sync(now)
+
+    def _sync(self, now: float) -> None:
+        """Have what is written synced, once what was to be synced before is."""
+        if self._syncing is not None:
+            if not self._syncing.done() and now - self._synced < SYNC_LAG:
+                return
+            self._syncing.result()
+        self._syncing, self._synced = self._syncs.submit(os.fdatasync, self._file), now
 
 
 def read(path: Path) -> dict[Key, Entry]:
@@ -107,6 +131,8 @@ def read(path: Path) -> dict[Key, Entry]:
         if not body or checksum != _checksum(body):
             continue
         match body.decode("utf-8", "replace").split(" ", 4):
+            case ["F", *open_keys]:
+                entries = {key: Entry(None) for key in _keys(" ".join(open_keys))}
             case ["S", campaign_id, subscriber_id]:
                 entries[int(campaign_id), int(subscriber_id)] = Entry(None)
             case ["R", campaign_id, subscriber_id, verb, reply]:
@@ -126,6 +152,12 @@ def suspects(path: Path) -> tuple[int, list[int]] | None:
             kind, campaign_id, *people = body.decode("ascii", "replace").split(" ")
             return (int(campaign_id), [int(person) for person in people]) if kind == "C" and people else None
     return None
+
+
+def _keys(text: str) -> Iterator[Key]:
+    for word in text.split():
+        campaign_id, _, subscriber_id = word.partition(":")
+        yield int(campaign_id), int(subscriber_id)
 
 
 def _line(body: str) -> bytes:

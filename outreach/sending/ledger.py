@@ -22,7 +22,7 @@ from outreach.store.claims import Claimed, Written
 from outreach.store.database import Store
 from outreach.store.deliveries import State
 
-CLAIM = 200
+CLAIM = 400
 """Deliveries a worker leases at once: the most that another may have to take over."""
 LEASE = dt.timedelta(minutes=15)
 """Longer than the ten minutes a server may take to answer the final dot."""

@@ -41,7 +41,7 @@ BATCH = 16
 """Messages composed and signed together."""
 LOOK_AHEAD, LOOK_SECONDS = 200, 0.2
 """While everybody in line must wait for their provider: how many more are claimed, and when, if none could go."""
-FLUSH_AFTER = 200
+FLUSH_AFTER = 400
 """Outcomes committed together …"""
 FLUSH_EVERY = 0.5
 """… or after this many seconds, whichever comes first."""

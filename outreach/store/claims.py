@@ -9,26 +9,24 @@ read together with the claim, because this is the last look before the message l
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, or_, select, update
 
 from outreach.errors import OutreachError
-from outreach.store import digests
+from outreach.store import digests, facts
 from outreach.store.consent import CONFIRMED
 from outreach.store.deliveries import State
+from outreach.store.dialects import Prepared
+from outreach.store.facts import Claimed as Claimed  # part of what this module offers
 from outreach.store.tables import (
     campaign,
     claim,
     delivery,
-    profile,
     retry,
     strike,
-    subscriber,
-    subscription,
-    suppression,
     worker,
 )
 
@@ -39,31 +37,6 @@ EMERGENCY = "emergency"
 
 class FenceLost(OutreachError):
     """Another worker took these deliveries over; this one must stop without writing."""
-
-
-class Claimed(NamedTuple):
-    """One delivery to make, with everything the gate and the composer look at."""
-
-    claim_id: int
-    subscriber_id: int
-    attempts: int
-    """How often it was tried, this time included."""
-    language: str
-    address: str | None
-    """None if the person was erased since the plan."""
-    attributes: Mapping[str, Any]
-    locale: str | None
-    joined_at: dt.datetime | None
-    status: int | None
-    suppressed: str | None
-    """The reason of the suppression, if there is one."""
-    subscription: int | None
-    """The status of the subscription to the campaign's topic."""
-    strikes: int | None
-    """How many workers died while this message was being made; None: none did."""
-    timezone: str | None
-    tracking: int | None = None
-    """events.Choice of this person; None: the organisation's default."""
 
 
 class Written(NamedTuple):
@@ -139,26 +112,40 @@ def take(
     claim_id: int = identity[0]
     if fresh:
         connection.execute(update(campaign).where(campaign.c.id == campaign_id).values(claim_cursor=fresh[-1]))
-    mine = [*again, *fresh]
-    connection.execute(
-        update(delivery)
-        .where(
-            delivery.c.campaign_id == campaign_id,
-            delivery.c.subscriber_id.in_(mine),
-            delivery.c.state == State.WAITING,
+    found: list[Claimed] = []
+    moment = {"claim_id": claim_id, "campaign": campaign_id, "moment": now}
+    if again:
+        connection.execute(_BEGIN_THESE, {**moment, "people": again})
+        found += facts.of(connection, campaign_id, claim_id, topic_id=row.topic_id, people=again)
+    if fresh:
+        connection.execute(_BEGIN_RANGE, {**moment, "first": fresh[0], "last": fresh[-1]})
+        found += facts.in_range(
+            connection, campaign_id, claim_id, topic_id=row.topic_id, first=fresh[0], last=fresh[-1]
         )
-        .values(state=State.SENDING.value, claim_id=claim_id, attempts=delivery.c.attempts + 1, at=now)
+    return _with_items(connection, campaign_id, found) if row.message_class == digests.MESSAGE_CLASS else found
+
+
+_BEGIN = (
+    update(delivery)
+    .where(delivery.c.campaign_id == bindparam("campaign"), delivery.c.state == State.WAITING)
+    .values(
+        state=State.SENDING.value,
+        claim_id=bindparam("claim_id"),
+        attempts=delivery.c.attempts + 1,
+        at=bindparam("moment", type_=delivery.c.at.type),
     )
-    facts = _facts(connection, campaign_id, claim_id, row.topic_id, mine)
-    return _with_items(connection, campaign_id, facts) if row.message_class == digests.MESSAGE_CLASS else facts
+)
+_BEGIN_THESE = _BEGIN.where(delivery.c.subscriber_id.in_(bindparam("people", expanding=True)))
+_BEGIN_RANGE = _BEGIN.where(delivery.c.subscriber_id.between(bindparam("first"), bindparam("last")))
+"""Who waits among those beyond the cursor has never been claimed: a range names them without a list."""
 
 
-def _with_items(connection: Connection, campaign_id: int, facts: list[Claimed]) -> list[Claimed]:
+def _with_items(connection: Connection, campaign_id: int, claimed: list[Claimed]) -> list[Claimed]:
     """A digest is about what its items are about: whoever has left all of their topics has left it."""
-    carried = digests.carried(connection, campaign_id, [each.subscriber_id for each in facts])
+    carried = digests.carried(connection, campaign_id, [each.subscriber_id for each in claimed])
     return [
         each._replace(attributes={**each.attributes, **flags}, subscription=CONFIRMED if flags else None)
-        for each in facts
+        for each in claimed
         for flags in (carried.get(each.subscriber_id, {}),)
     ]
 
@@ -198,50 +185,6 @@ def _fresh(connection: Connection, campaign_id: int, *, after: int, limit: int) 
     return list(rows.scalars())
 
 
-def _facts(
-    connection: Connection, campaign_id: int, claim_id: int, topic_id: int | None, people: Sequence[int]
-) -> list[Claimed]:
-    source = (
-        delivery.outerjoin(subscriber, subscriber.c.id == delivery.c.subscriber_id)
-        .outerjoin(profile, profile.c.subscriber_id == delivery.c.subscriber_id)
-        .outerjoin(suppression, suppression.c.address == subscriber.c.address)
-        .outerjoin(
-            subscription,
-            and_(subscription.c.topic_id == topic_id, subscription.c.subscriber_id == delivery.c.subscriber_id),
-        )
-        .outerjoin(
-            strike,
-            and_(strike.c.campaign_id == campaign_id, strike.c.subscriber_id == delivery.c.subscriber_id),
-        )
-    )
-    rows = connection.execute(
-        select(
-            delivery.c.claim_id,
-            delivery.c.subscriber_id,
-            delivery.c.attempts,
-            delivery.c.language,
-            subscriber.c.address,
-            func.coalesce(subscriber.c.attributes, literal({}, subscriber.c.attributes.type)),
-            profile.c.locale,
-            profile.c.joined_at,
-            profile.c.status,
-            suppression.c.reason,
-            subscription.c.status,
-            strike.c.count,
-            profile.c.timezone,
-            profile.c.tracking,
-        )
-        .select_from(source)
-        .where(
-            delivery.c.campaign_id == campaign_id,
-            delivery.c.subscriber_id.in_(people),
-            delivery.c.claim_id == claim_id,
-        )
-        .order_by(delivery.c.subscriber_id)
-    )
-    return [Claimed._make(row) for row in rows]
-
-
 def write_down(connection: Connection, campaign_id: int, results: Sequence[Written], *, now: dt.datetime) -> None:
     """Record how deliveries ended. All or nothing: FenceLost if any of them is no longer ours.
 
@@ -257,32 +200,15 @@ def write_down(connection: Connection, campaign_id: int, results: Sequence[Writt
             item._replace(state=State.CANCELLED, reason="stopped") if item.state is State.WAITING else item
             for item in results
         ]
-    written = connection.execute(
-        update(delivery)
-        .where(
-            delivery.c.campaign_id == campaign_id,
-            delivery.c.subscriber_id == bindparam("person"),
-            delivery.c.claim_id == bindparam("fence"),
-            delivery.c.state == State.SENDING,
-        )
-        .values(
-            state=bindparam("outcome"),
-            reason=bindparam("why"),
-            at=now,
-            claim_id=None,
-            attempts=delivery.c.attempts - bindparam("untried"),
-        ),
+    written = _WRITE_DOWN.run(
+        connection,
         [
-            {
-                "person": item.subscriber_id,
-                "fence": item.claim_id,
-                "outcome": item.state.value,
-                "why": item.reason,
-                "untried": 0 if item.tried else 1,
-            }
+            (item.subscriber_id, item.claim_id, item.state.value, item.reason, 0 if item.tried else 1)
             for item in results
         ],
-    ).rowcount
+        campaign=campaign_id,
+        moment=now,
+    )
     if written != len(results):
         raise FenceLost(f"{len(results) - written} deliveries were taken over by another worker; this one stops here")
     again = [item for item in results if item.state is State.WAITING]
@@ -294,6 +220,25 @@ def write_down(connection: Connection, campaign_id: int, results: Sequence[Writt
                 for item in again
             ],
         )
+
+
+_WRITE_DOWN = Prepared(
+    update(delivery)
+    .where(
+        delivery.c.campaign_id == bindparam("campaign"),
+        delivery.c.subscriber_id == bindparam("person"),
+        delivery.c.claim_id == bindparam("fence"),
+        delivery.c.state == State.SENDING.value,
+    )
+    .values(
+        state=bindparam("outcome"),
+        reason=bindparam("why"),
+        at=bindparam("moment", type_=delivery.c.at.type),
+        claim_id=None,
+        attempts=delivery.c.attempts - bindparam("untried"),
+    ),
+    "person", "fence", "outcome", "why", "untried",
+)  # fmt: skip
 
 
 def close(connection: Connection, claim_ids: Iterable[int]) -> None:

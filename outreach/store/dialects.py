@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Connection, Dialect, Engine, Integer, event
+from sqlalchemy import JSON, BigInteger, Connection, Dialect, Engine, Integer, Update, event
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeDecorator
 
 BUSY_TIMEOUT_MS = 30_000
@@ -46,6 +48,47 @@ class Instant(TypeDecorator[dt.datetime]):
         if value is None or dialect.name == "postgresql":
             return value  # type: ignore[no-any-return]
         return from_ms(value)
+
+
+class Prepared:
+    """A statement for many rows, where looking at each value's type would cost more than the database does.
+
+    Compiled once for each dialect. `varying` are the names of the values that differ from row to row: plain integers,
+    texts and None, which every driver takes as they are.
+    """
+
+    def __init__(self, statement: Update, *varying: str) -> None:
+        self._statement, self._varying = statement, varying
+        self._compiled: dict[str, SQLCompiler] = {}
+
+    def run(self, connection: Connection, rows: Iterable[Sequence[Any]], **shared: Any) -> int:
+        """Run it for each of `rows`, whose values are in the order of `varying`; returns how many rows it changed."""
+        compiled = self._for(connection.dialect)
+        constants = {**compiled.params, **{name: self._bound(compiled, name, shared[name]) for name in shared}}
+        order = compiled.positiontup
+        values: list[Any]
+        if order is None:
+            values = [{**constants, **dict(zip(self._varying, row, strict=True))} for row in rows]
+        else:
+            places = [order.index(name) for name in self._varying]
+            values = [_filled([constants[name] for name in order], places, row) for row in rows]
+        return connection.exec_driver_sql(str(compiled), values).rowcount if values else 0
+
+    def _for(self, dialect: Dialect) -> SQLCompiler:
+        if dialect.name not in self._compiled:
+            self._compiled[dialect.name] = self._statement.compile(dialect=dialect)
+        return self._compiled[dialect.name]
+
+    @staticmethod
+    def _bound(compiled: SQLCompiler, name: str, value: Any) -> Any:
+        process = compiled.binds[name].type.dialect_impl(compiled.dialect).bind_processor(compiled.dialect)
+        return process(value) if process is not None else value
+
+
+def _filled(values: list[Any], places: list[int], row: Sequence[Any]) -> tuple[Any, ...]:
+    for place, value in zip(places, row, strict=True):
+        values[place] = value
+    return tuple(values)
 
 
 def to_ms(moment: dt.datetime) -> int:

@@ -81,7 +81,8 @@ def _nth_fails(call: str, nth: int, number: int) -> Run:
         return genuine(*arguments)
 
     with Scene() as scene, FaultServer() as server:
-        with mock.patch.object(journal.os, call, failing), suppress(OSError):
+        often = mock.patch.object(journal, "ROLL_BYTES", 0 if call in ("open", "replace") else journal.ROLL_BYTES)
+        with often, mock.patch.object(journal.os, call, failing), suppress(OSError):
             scene.send(server.port)
         wrong = _again(scene, server.port)
         return scene.judge(run, server.accepted_ids, wrong)
