@@ -2,9 +2,9 @@
 
     what a provider means by it  ->  clear words  ->  enhanced code (RFC 3463)  ->  likely words  ->  verb and code
 
-The rules are data (`rules.toml`). Only the reasons of the first two groups are about the person; every
-other refusal is about us, the message or the machines, and never touches a citizen. A code 5.x.x alone
-proves nothing: of a thousand real refusals with one, most are not about the address.
+The rules are data (`provider_rules.toml`, `rules.toml`). Only the reasons of the first two groups are about the
+person; every other refusal is about us, the message or the machines, and never touches a citizen. A code 5.x.x
+alone proves nothing: of a thousand real refusals with one, most are not about the address.
 """
 
 from __future__ import annotations
@@ -163,6 +163,8 @@ class Rule:
     reason: Reason
     provider: str
     sure: bool
+    alone: bool
+    """The words are enough: "user unknown" in them needs neither a code nor the verb RCPT."""
     any: re.Pattern[str]
     unless: re.Pattern[str] | None
     example: str
@@ -173,9 +175,13 @@ class Rule:
 
 @cache
 def rules() -> tuple[Rule, ...]:
-    """The rules in their order."""
-    document = tomllib.loads(files(__package__).joinpath("rules.toml").read_text("utf-8"))
-    return tuple(map(_rule, document["rule"]))
+    """The rules in their order: what particular providers mean, then what anybody means."""
+    folder = files(__package__)
+    provider, general = (
+        tomllib.loads(folder.joinpath(name).read_text("utf-8"))["rule"]
+        for name in ("provider_rules.toml", "rules.toml")
+    )
+    return tuple(_rule(entry, alone=True) for entry in provider) + tuple(_rule(entry, alone=False) for entry in general)
 
 
 def classify(text: str, *, status: str = "", code: str = "", verb: str = "", action: str = "") -> Judgement:
@@ -185,16 +191,11 @@ def classify(text: str, *, status: str = "", code: str = "", verb: str = "", act
     """
     provider = _provider(text[:MAX_TEXT].lower())
     line = plain(text, code=code, status=status)
-    reason = _by_text(line, provider) or _by_status(status) or _likely(line) or _by_code(code, verb)
+    rule = _by_text(line, provider)
+    reason = rule.reason if rule else _by_status(status) or _likely(line) or _by_code(code, verb)
     if reason is Reason.UNDEFINED and text.strip():
         reason = Reason.ON_HOLD  # there are words, and nobody has taught us what they mean
-    if (
-        reason is Reason.USER_UNKNOWN
-        and verb in ("data", "dot")
-        and ".1.1" not in line
-        and ("user unknown" in line or "unknown user" in line)
-    ):
-        # The recipient had been accepted: some carriers say "user unknown" when their user's filter refuses.
+    if rule and reason is Reason.USER_UNKNOWN and not rule.alone and not _told_of_address(status, verb):
         reason = Reason.FILTERED
     if reason is Reason.HOST_UNKNOWN and _temporary(status=status, code=code, action=action):
         reason = Reason.NETWORK_ERROR  # a name server that cannot say now
@@ -208,7 +209,7 @@ def fault(reply: str, *, verb: str) -> Fault:
     found = _FAULTS.get(judgement.group)
     if judgement.reason in (Reason.CREDENTIALS, Reason.FAILED_STARTTLS):
         return Fault.AUTHENTICATION
-    if found is Fault.ADDRESS and verb == "mail":
+    if found in (Fault.ADDRESS, Fault.MAILBOX) and verb == "mail":
         return Fault.POLICY  # no recipient was named yet: it can only be about us
     if found is not None:
         return found
@@ -221,11 +222,19 @@ def fault(reply: str, *, verb: str) -> Fault:
 _ENHANCED = re.compile(r"^[245]\d\d[ -]([245]\.\d{1,3}\.\d{1,3})\b")
 
 
-def _by_text(line: str, provider: str) -> Reason | None:
-    for rule in rules():
-        if rule.sure and (not rule.provider or rule.provider == provider) and rule.matches(line):
-            return rule.reason
-    return None
+def _by_text(line: str, provider: str) -> Rule | None:
+    here = (rule for rule in rules() if rule.sure and rule.provider in ("", provider))
+    return next((rule for rule in here if rule.matches(line)), None)
+
+
+def _told_of_address(status: str, verb: str) -> bool:
+    """Whether "user unknown" is about the address: by its code, or because it answered RCPT.
+
+    Said after DATA, or nobody knows when, it may be the user's own filter (phone carriers answer so to a sender
+    their customer does not want), and the words alone must not cost anybody their mail.
+    """
+    subject, _, detail = status.partition(".")[2].partition(".")
+    return verb == "rcpt" or (subject == "1" and detail != "0")
 
 
 def _likely(line: str) -> Reason | None:
@@ -281,12 +290,13 @@ def _provider(line: str) -> str:
     return next((name for name, pattern in PROVIDERS.items() if pattern.search(line)), "")
 
 
-def _rule(entry: dict[str, Any]) -> Rule:
+def _rule(entry: dict[str, Any], *, alone: bool) -> Rule:
     unless = entry.get("except")
     return Rule(
         reason=Reason(entry["reason"]),
         provider=entry.get("provider", ""),
         sure=entry.get("tier", "sure") == "sure",
+        alone=entry.get("alone", alone),
         any=_one_of(entry["any"]),
         unless=_one_of(unless) if unless else None,
         example=entry["example"],

@@ -63,21 +63,40 @@ def _code(text: str) -> str:
     return codes[0] if codes else ""
 
 
-_VERBS = re.compile(
-    r"in reply to (?:the )?(?:end of )?(MAIL|RCPT|DATA|EHLO|HELO)"
-    r"|\[(RCPT_TO|DATA|MAIL_FROM|CONNECT|INIT)\]"
-    r"|after (?:end of )?(RCPT|MAIL|DATA|HELO|EHLO|initial connection)"
-    r"|>>> ?(RCPT|MAIL|DATA|EHLO|HELO)",
-    re.IGNORECASE,
+_VERBS: Final = (
+    # Postfix, GMX, Exim; Yahoo's qmail; Sendmail and Courier; dma; X-series gateways; OpenSMTPD
+    (
+        re.compile(
+            r"in reply to (?:the )?(?:end of )?(MAIL|RCPT|DATA|EHLO|HELO)"
+            r"|\[(RCPT_TO|DATA|MAIL_FROM|CONNECT|INIT)\]"
+            r"|after (?:sending |pipelined )?(?:end of )?(RCPT|MAIL|DATA|HELO|EHLO|initial connection)"
+            r"|(?:>>>|<<<|-->) ?(RCPT|MAIL|DATA|EHLO|HELO)\b"
+            r"|following (RCPT|MAIL|DATA|EHLO|HELO) command"
+            r"|did not like our (?:final )?(RCPT|MAIL|DATA|EHLO|HELO)"
+            r"|SMTP[:;] ?\[?(RCPT|MAIL|DATA|EHLO|HELO)\b",
+            re.IGNORECASE,
+        ),
+        "",
+    ),
+    # qmail-remote(8) says it in words, and so does Sun's Messaging Server
+    (re.compile(r"does not like recipient|remote smtp server has rejected address", re.IGNORECASE), "rcpt"),
+    (re.compile(r"but sender was rejected", re.IGNORECASE), "mail"),
+    (re.compile(r"but (?:my name was rejected|greeting failed)", re.IGNORECASE), "connect"),
+    (re.compile(r"failed on DATA command", re.IGNORECASE), "data"),
+    (re.compile(r"failed after I sent the message", re.IGNORECASE), "dot"),
 )
 
 
 def verb_in(text: str) -> str:
     """The SMTP command that a text says was answered; "" if it does not say."""
-    match = _VERBS.search(text)
-    if match is None:
-        return ""
+    for pattern, verb in _VERBS:
+        if match := pattern.search(text):
+            return verb or _verb(match)
+    return ""
+
+
+def _verb(match: re.Match[str]) -> str:
     word = str(next(filter(None, match.groups()))).lower().partition("_")[0].partition(" ")[0]
-    if word == "data" and "end of data" in match[0].lower():
+    if word == "data" and ("end of data" in match[0].lower() or "final data" in match[0].lower()):
         return "dot"
     return {"ehlo": "connect", "helo": "connect", "init": "connect", "initial": "connect"}.get(word, word)

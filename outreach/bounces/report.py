@@ -92,6 +92,7 @@ class Report:
             or top.header("x-failed-recipients")
             or _DAEMON.search(self.sender)
             or self.nested is not None
+            or top.header("x-mlserver")
             or (top.header("return-path").strip() == "<>" and _PHRASE.search(self.text))
             or (_SUBJECT.search(self.subject) and _PHRASE.search(self.text))
         )

@@ -1,7 +1,7 @@
 """Real bounces of sixty kinds of servers, read and judged; complaints field by field.
 
-Labels are Sisimai's and flufl.bounce's own expectations. A ninth of the files (by hash of the name) was
-never read while the rules were made: its figure is printed apart by `python -m benchmarks bounces`.
+Labels are Sisimai's and flufl.bounce's own expectations. A third of the files (by hash of the name) is only scored,
+never read to make rules: its figure is printed apart by `python -m benchmarks bounces`.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def test_hard_and_soft_reasons_and_recipients(shared: Path) -> None:
             if index < len(found):
                 hard += found[index].hard == each["hard"]
                 reason += found[index].reason.value == each["reason"]
-    assert counted / files >= 0.98
-    assert hard / total >= 0.93
-    assert reason / total >= 0.90
+    assert counted / files >= 0.99
+    assert hard / total >= 0.965
+    assert reason / total >= 0.94
 
 
 def test_every_reason_of_sisimai_is_one_of_ours(shared: Path) -> None:

@@ -10,17 +10,20 @@ from collections.abc import Callable
 from typing import Final
 
 from outreach.bounces.found import Found
-from outreach.bounces.readers import bare_names, exchange, lines, phrases, sendmail, sentences
+from outreach.bounces.readers import bare_names, colons, exchange, lines, lists, notes, phrases, sendmail, sentences
 from outreach.bounces.report import Report
 
 Reader = Callable[[Report], list[Found]]
 
 TABLE: Final[tuple[Reader, ...]] = (
+    lists.read,
     sendmail.read,
     exchange.read,
+    notes.read,
     bare_names.read,
     phrases.read,
     lines.read,
+    colons.read,
     sentences.read,
 )
 

@@ -47,6 +47,7 @@ _NOT_A_RECIPIENT = re.compile(
 def read(report: Report) -> list[Found]:
     """Each address that begins a line, with the lines until the next."""
     found: dict[str, list[str]] = {}
+    forms: dict[str, str] = {}
     current: list[str] | None = None
     for line in report.text.split("\n")[:2000]:
         if _NOT_A_RECIPIENT.search(line[:200]):
@@ -61,22 +62,41 @@ def read(report: Report) -> list[Found]:
             else:
                 current = found.setdefault(key, [])
                 current.append(match["rest"].strip())
+                forms.setdefault(key, line[: match.start("address")] + match["rest"].strip()[:1])
         elif current is not None:
             stripped = line.strip()
             if stripped and _ENDS.match(stripped) and any(each.strip() for each in current):
                 current = None
             else:
                 current.append(line)
-    return [
-        Found(address=name, text=one_line("\n".join(found[name])).lstrip(" :,.-")) for name in _meant(found, report)
-    ]
+    words = _shared({name: one_line("\n".join(said)).lstrip(" :,.-") for name, said in found.items()})
+    return [Found(address=name, text=words[name]) for name in _meant(found, forms, report)]
 
 
-def _meant(found: dict[str, list[str]], report: Report) -> list[str]:
-    """Without those that are only mentioned, where it is known to whom the returned mail went."""
+def _listed(rest: str) -> list[str]:
+    """The others of "ada@example.com, grace@example.com", if nothing but addresses stands there."""
+    return addresses(rest) if "@" in rest and not ADDRESS.sub("", rest).strip(" \t,;<>&\"'") else []
+
+
+def _shared(words: dict[str, str]) -> dict[str, str]:
+    """Addresses one under the other, and what is said after the last is about all of them."""
+    told = ""
+    shared: dict[str, str] = {}
+    for name, said in reversed(words.items()):
+        told = said or told
+        shared[name] = told
+    return shared
+
+
+def _meant(found: dict[str, list[str]], forms: dict[str, str], report: Report) -> list[str]:
+    """Without those that are only mentioned, where it is known to whom the returned mail went.
+
+    Others that stand in just the form of a known recipient (the same indentation and brackets) are recipients too.
+    """
     intended = {each.lower() for each in report.written_to}
-    if intended & found.keys():
-        return [name for name, said in found.items() if name in intended or said[0].startswith(":")]
+    if known := intended & found.keys():
+        alike = {forms[name] for name in known}
+        return [name for name, said in found.items() if forms[name] in alike or said[0].startswith(":")]
     own = {each.lower() for each in addresses(report.to)}
     return [name for name in found if name not in own] or list(found)
 

@@ -36,7 +36,7 @@ def read(report: Report) -> list[Found]:
     for head in heads:
         _listed(report.text[head.end() :], listed)
     told = report.text[transcript.end() :] if transcript else ""
-    about, common, sender_refused = _transcript(told)
+    about, common, sender_refused, at_rcpt = _transcript(told)
     names = list(listed) or list(about) or addresses("\n".join(common))
     if not names:
         names = report.written_to[:1]
@@ -47,6 +47,7 @@ def read(report: Report) -> list[Found]:
             text=one_line(
                 " ".join([*listed.get(name, []), *about.get(name, []), *(sender_refused if name in about else common)])
             ),
+            verb="rcpt" if name in at_rcpt else "",
             remote=remote[1].rstrip(".:") if remote else "",
         )
         for name in names
@@ -63,15 +64,18 @@ def _listed(text: str, found: dict[str, list[str]]) -> None:
         if match and not line.lstrip().startswith("("):
             current = found.setdefault(match["address"].lower(), [])
             current.append(match["rest"])
+            if match["rest"].startswith(","):  # several on one line
+                found.update({each.lower(): current for each in addresses(match["rest"])})
         elif current is not None and line.strip().startswith("(expanded from"):
             continue
         elif current is not None and line.strip():
             current.append(line.strip())
 
 
-def _transcript(text: str) -> tuple[dict[str, list[str]], list[str], list[str]]:
-    """What was said about each address, what concerned everybody, and the replies to MAIL."""
+def _transcript(text: str) -> tuple[dict[str, list[str]], list[str], list[str], set[str]]:
+    """What was said about each address, what concerned everybody, the replies to MAIL, and who was refused at RCPT."""
     about: dict[str, list[str]] = {}
+    at_rcpt: set[str] = set()
     common: list[str] = []
     to_mail: list[str] = []
     asked = command = ""
@@ -92,7 +96,9 @@ def _transcript(text: str) -> tuple[dict[str, list[str]], list[str], list[str]]:
                 about_whom = named[0]
             if match["reply"] and command.startswith(">>> MAIL"):
                 to_mail.append(reply)
+            if match["reply"] and asked:
+                at_rcpt.add(asked)
             (about.setdefault(about_whom, []) if about_whom else common).append(reply)
         elif line.strip():
             common.append(line.strip())
-    return about, common, to_mail
+    return about, common, to_mail, at_rcpt

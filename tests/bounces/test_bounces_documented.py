@@ -1,0 +1,75 @@
+"""Replies and reports as manuals and providers document them: not from the labelled sets, so that these stay a test."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from outreach.bounces.classify import classify
+from outreach.bounces.found import Found, verb_in, with_codes
+from outreach.bounces.reading import read
+from outreach.bounces.reasons import Reason
+
+FOLDER = Path(__file__).parent / "documented"
+REPLIES = [
+    line.split(maxsplit=2) for line in (FOLDER / "replies.txt").read_text("utf-8").splitlines() if line[:1] != "#"
+]
+REPORTS = tomllib.loads((FOLDER / "reports.toml").read_text("utf-8"))["report"]
+RETURNED = """
+
+Received: from city.example by mx.example.net; Thu, 29 Apr 2010 23:34:45 +0900
+From: news@city.example
+To: ada@example.org
+Subject: Parks
+
+Hello
+"""
+
+
+@pytest.mark.parametrize(("reason", "verb", "text"), REPLIES, ids=[text[:50] for _, _, text in REPLIES])
+def test_a_documented_reply_has_its_reason(reason: str, verb: str, text: str) -> None:
+    found = with_codes(Found("ada@example.org", text=text))
+    verb = found.verb if verb == "-" else verb
+    assert classify(text, status=found.status, code=found.code, verb=verb, action="failed").reason == reason
+
+
+@pytest.mark.parametrize("report", REPORTS, ids=[report["family"] for report in REPORTS])
+def test_a_report_without_delivery_status_names_its_recipients(report: dict[str, Any]) -> None:
+    text = report["text"] + (RETURNED if report["returned"] else "")
+    head = f"From: {report['from']}\r\nTo: b-x@city.example\r\nSubject: {report['subject']}\r\n"
+    raw = f"{head}Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{text}"
+    told = read(raw.encode()).recipients
+    assert {each.address: each.reason.value for each in told} == report["recipients"]
+
+
+@pytest.mark.parametrize(
+    ("text", "verb"),
+    [
+        ("192.0.2.1 does not like recipient.", "rcpt"),
+        ("Connected to 192.0.2.1 but sender was rejected.", "mail"),
+        ("Connected to 192.0.2.1 but my name was rejected.", "connect"),
+        ("192.0.2.1 failed on DATA command.", "data"),
+        ("192.0.2.1 failed after I sent the message.", "dot"),
+        ("550 no (in reply to RCPT TO command)", "rcpt"),
+        ("550 no (in reply to end of DATA command)", "dot"),
+        ("SMTP error from remote mail server after pipelined MAIL FROM:<a@b.example>", "mail"),
+        ("mx.example.org did not like our final DATA:", "dot"),
+        (">>> RCPT To:<ada@example.org>", "rcpt"),
+        ("nothing said", ""),
+    ],
+)
+def test_the_verb_is_read_from_the_words(text: str, verb: str) -> None:
+    assert verb_in(text) == verb
+
+
+@pytest.mark.parametrize(
+    ("status", "verb", "hard"),
+    [("", "rcpt", True), ("5.1.1", "", True), ("5.1.1", "dot", True), ("", "dot", False), ("", "", False)],
+)
+def test_unknown_is_only_hard_if_the_address_itself_was_refused(status: str, verb: str, hard: bool) -> None:
+    judgement = classify("550 User unknown", status=status, code="550", verb=verb, action="failed")
+    assert judgement.hard is hard
+    assert judgement.reason is (Reason.USER_UNKNOWN if hard else Reason.FILTERED)
