@@ -8,6 +8,7 @@ import click
 
 from outreach.cli.asking import Asking, ask, timed_count
 from outreach.cli.segment_sets import diff, history, overlap, preview
+from outreach.cli.segment_words import words
 from outreach.cli.workspace import print_json
 from outreach.errors import OutreachError
 from outreach.segmentation.clauses import Clause, clauses
@@ -37,10 +38,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 def segments() -> None:
     """Named rules that choose subscribers; always current.
 
-    A rule is a sentence; quote it for the shell. Everything that takes a NAME takes a rule too:
+    A rule is a sentence; quote it for the shell. Everything that takes a NAME takes a rule too.
+    `outreach segments words` shows the fields, topics, departments and campaigns there are.
 
     \b
-      district is 3                         email, zip, language, renter, joined … `outreach fields list`
+      district is 3                         email, zip, language, renter, joined …
       district in (3, 4) and not renter     and, or, not, brackets; `not` is everybody else, unknown included
       zip starts with "972"                 contains, ends with; is known, is unknown
       joined within 30 days                 since 2026-09-01, before, between … and …, this month, last month
@@ -189,5 +191,5 @@ def _one_line(segment: Segment) -> str:
     return " ".join(" ".join(lines).split())
 
 
-for command in (preview, overlap, diff, history):
+for command in (words, preview, overlap, diff, history):
     segments.add_command(command)

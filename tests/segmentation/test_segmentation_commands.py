@@ -68,6 +68,23 @@ def test_a_misspelt_segment_is_suggested(city: Workspace) -> None:
     assert "no segment is called 'spanisch'; did you mean \"spanish\"?" in result.stderr
 
 
+def test_the_names_there_are_are_shown_as_a_rule_writes_them(city: Workspace) -> None:
+    found = answer("segments", "words")
+    known = ("Parking" in found["topics"], found["fields"]["joined"], "spanish" in found["segments"])
+    assert known == (True, "date", True)
+    with city.store.write() as connection:
+        topic = {"topic_id": 1, "status": "finished", "rule": "everyone", "plan": {}, "plan_hash": "", "frozen": 0}
+        rows = [
+            {"name": f"parking-{number}", "file": "x.md", "planned_at": city.now(), **topic} for number in range(14)
+        ]
+        connection.execute(insert(tables.campaign), rows)
+    said = segments("words").stdout
+    assert "topics: topic is …, opened about topic …\n" in said
+    assert '\n  "Parking"\n' in said
+    assert said.endswith('  "parking-2"\n  and 2 older ones: --all\n')
+    assert '"parking-0"' in segments("words", "--all").stdout
+
+
 def test_expectations_stand_beside_the_rule_and_fail_the_check(city: Workspace) -> None:
     folder = city.root / "segments"
     (folder / "north.segment").write_text("# People of the North.\nexpect between 1 and 3\nward is North\n")

@@ -1,0 +1,61 @@
+"""`outreach segments words`: the names a rule may use in this city, each as it is written in a rule."""
+
+from __future__ import annotations
+
+import click
+
+from outreach.cli.asking import ask
+from outreach.cli.workspace import print_json
+from outreach.segmentation.fields import Catalogue, Type
+
+_SHOWN = 12
+"""Campaigns shown, the latest first: a city has hundreds of them."""
+
+
+@click.command()
+@click.option("--all", "every", is_flag=True, help=f"Every campaign, not only the latest {_SHOWN}.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def words(every: bool, as_json: bool) -> None:
+    """The names that rules can use here: fields, topics, departments, campaigns, segments."""
+    catalogue = ask().catalogue
+    campaigns = sorted(catalogue.campaigns, key=catalogue.campaigns.__getitem__, reverse=True)
+    named = {
+        "topics": [topic.name for topic in catalogue.topics],
+        "departments": sorted(catalogue.departments),
+        "segments": sorted(catalogue.segments),
+        "campaigns": campaigns,
+    }
+    if as_json:
+        print_json({"fields": {one.name: one.type.value for one in catalogue.fields.values()}} | named)
+        return
+    for name, said in _fields(catalogue):
+        click.echo(f"{name:24} {said}")
+    used = {
+        "topics": "topic is …, opened about topic …",
+        "departments": "department is …, opened from department …",
+        "segments": "in segment …",
+        "campaigns": "received campaign …, opened campaign …",
+    }
+    for kind, names in named.items():
+        shown = names if every or kind != "campaigns" else names[:_SHOWN]
+        click.echo(f"\n{kind}: {used[kind]}" if names else f"\n{kind}: none yet")
+        for name in shown:
+            click.echo(f'  "{name}"')
+        if len(shown) < len(names):
+            click.echo(f"  and {len(names) - len(shown):,} older ones: --all")
+
+
+def _fields(catalogue: Catalogue) -> list[tuple[str, str]]:
+    """Each field with what can be asked of it."""
+    asked = {
+        Type.TEXT: 'is, in (…, …), contains, starts with "…"',
+        Type.CHOICE: "is, in (…, …)",
+        Type.NUMBER: "is, at least, less than, between … and …",
+        Type.DATE: "before 2026-03-31, since …, within 30 days, between … and …",
+        Type.YESNO: "is yes, is no",
+    }
+    lines = []
+    for one in catalogue.fields.values():
+        choices = f": {', '.join(one.choices)}" if one.choices else ""
+        lines.append((one.name, f"{one.type.value:7} {asked[one.type]}{choices}"))
+    return lines
