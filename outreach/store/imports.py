@@ -128,20 +128,20 @@ def _gather_people(stage: Stage, system: str) -> None:
         .subquery()
     )
     first = row.alias()
-    said, held = stage.milliseconds(profile.c.joined_at), first.c.joined
+    joined, at = stage.moment(first.c.joined), stage.moment(first.c.at)
     same = and_(
         group.c.rows == 1,
         provenance.c.dates.is_(None),
         stage.says_the_same(first.c.attributes, known.c.attributes),
         first.c.locale.is_not_distinct_from(profile.c.locale),
-        or_(held.is_(None), func.coalesce(said <= held, False)),
+        or_(first.c.joined.is_(None), func.coalesce(profile.c.joined_at <= joined, False)),
     )
-    as_of = stage.milliseconds(provenance.c.as_of)
-    own = and_(first.c.at == as_of, provenance.c.source == system)
+    as_of = provenance.c.as_of
+    own = and_(at == as_of, provenance.c.source == system)
     fate = case(
         (known.c.id.is_(None), Fate.NEW.value),
-        (and_(same, or_(first.c.at < as_of, own)), Fate.LEFT.value),
-        (and_(same, first.c.at > as_of), Fate.DATED.value),
+        (and_(same, or_(at < as_of, own)), Fate.LEFT.value),
+        (and_(same, at > as_of), Fate.DATED.value),
         else_=Fate.FOLDED.value,
     )
     found = (

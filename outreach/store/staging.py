@@ -46,7 +46,7 @@ from outreach.store.database import Store, plain
 from outreach.store.dialects import WRITING, Document, Instant
 from outreach.store.suppressions import GRAVITY, Reason
 
-BATCH: Final = 2_000
+BATCH: Final = 4_000
 """Rows to add at once: so few that a processor's cache holds them."""
 CODE: Final = 10**14
 """A suppression is staged as gravity * CODE + milliseconds: min() picks the gravest, then the earliest."""
@@ -108,9 +108,15 @@ def importing(store: Store, *, slots: Sequence[str]) -> Iterator[Stage]:
         with store.main.connect() as connection:
             connection.detach()
             if store.is_sqlite:
-                # A million staged rows belong on disk; the store's connections keep such tables in memory.
+                # A million staged rows belong on disk; the store's connections keep such tables in memory. All is read
+                # and written from left to right, so that little of it has to be kept.
                 driver: Any = connection.connection.dbapi_connection
-                for pragma in ("temp_store=FILE", "temp.cache_size=-32768", "temp.journal_mode=OFF"):
+                for pragma in (
+                    "cache_size=-24576",
+                    "temp_store=FILE",
+                    "temp.cache_size=-16384",
+                    "temp.journal_mode=OFF",
+                ):
                     driver.execute(f"PRAGMA {pragma}")
             else:
                 # Few and large statements: room to sort in, and no compiling of each to machine code first.
