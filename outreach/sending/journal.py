@@ -149,8 +149,10 @@ def suspects(path: Path) -> tuple[int, list[int]] | None:
     for line in reversed(content.split(b"\n")):
         body, _, checksum = line.rpartition(b" ")
         if body and checksum == _checksum(body):
-            kind, campaign_id, *people = body.decode("ascii", "replace").split(" ")
-            return (int(campaign_id), [int(person) for person in people]) if kind == "C" and people else None
+            match body.decode("ascii", "replace").split(" "):
+                case ["C", campaign_id, *people] if people:
+                    return int(campaign_id), [int(person) for person in people]
+            return None
     return None
 
 

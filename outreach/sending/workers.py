@@ -38,6 +38,8 @@ from outreach.tokens import load_keys
 Progress = Callable[[Counter[State]], None]
 
 REPORT_EVERY = 0.25
+CACHE_MB = 4
+"""A worker walks through its campaign once: pages that it has passed are of no more use to it."""
 LOOK_EVERY = 0.25
 """Seconds between two looks for what has become due."""
 
@@ -79,7 +81,7 @@ class Orders:
 
 def run(orders: Orders, *, progress: Progress | None = None) -> Counter[State]:
     """One worker, in this process: send until nothing is due within the orders' patience, or somebody stops it."""
-    store = Store.open(orders.database_url)
+    store = Store.open(orders.database_url, cache_mb=CACHE_MB)
     try:
         with store.read() as connection:
             campaign = campaigns.get(connection, orders.campaign_id)

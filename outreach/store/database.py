@@ -30,8 +30,11 @@ class Store:
         self.events = events
 
     @classmethod
-    def open(cls, url: str) -> Store:
-        """Engines for a SQLAlchemy URL. Nothing is connected or created yet."""
+    def open(cls, url: str, *, cache_mb: int = 64) -> Store:
+        """Engines for a SQLAlchemy URL. Nothing is connected or created yet.
+
+        `cache_mb` of SQLite's pages are kept in memory for each connection.
+        """
         try:
             parsed = make_url(url)
             if parsed.drivername == "postgresql":
@@ -46,8 +49,8 @@ class Store:
             if not parsed.database:
                 raise ConfigurationError("the database address names no file; write it like sqlite:///data/outreach.db")
             events = create_engine(parsed.set(database=str(Path(parsed.database).with_name(EVENTS_FILE))))
-            prepare(main)
-            prepare(events)
+            prepare(main, cache_mb=cache_mb)
+            prepare(events, cache_mb=cache_mb)
         elif main.dialect.name == "postgresql":
             events = main
         else:

@@ -100,7 +100,7 @@ def from_ms(milliseconds: int) -> dt.datetime:
     return EPOCH + dt.timedelta(milliseconds=milliseconds)
 
 
-def prepare(engine: Engine) -> None:
+def prepare(engine: Engine, *, cache_mb: int) -> None:
     """Teach a SQLite engine our pragmas and honest transactions; a PostgreSQL engine needs nothing."""
     if engine.dialect.name != "sqlite":
         return
@@ -115,7 +115,7 @@ def prepare(engine: Engine) -> None:
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
-            "cache_size=-65536",
+            f"cache_size=-{cache_mb * 1024}",
             "temp_store=MEMORY",
         ):
             cursor.execute(f"PRAGMA {pragma}")

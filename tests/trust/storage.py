@@ -37,8 +37,8 @@ def _no_pages(pages: int) -> Run:
     run = Run("F-09", f"room for {pages} more pages", allowed=LANES)
     genuine = Store.open.__func__  # type: ignore[attr-defined]
 
-    def narrow(cls: type[Store], url: str) -> Store:
-        store: Store = genuine(cls, url)
+    def narrow(cls: type[Store], url: str, **options: int) -> Store:
+        store: Store = genuine(cls, url, **options)
 
         @event.listens_for(store.main, "connect")
         def _limit(connection: sqlite3.Connection, _record: object) -> None:
