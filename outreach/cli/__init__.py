@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "doctor": "doctor",
     "deliverability": "deliverability",
     "events": "events",
+    "engagement": "engagement",
     "keys": "keys",
     "cron": "cron",
     "worker": "worker",
