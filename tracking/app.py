@@ -27,7 +27,7 @@ from outreach.tokens import BadToken, KeyRing, Purpose, Subject
 from tracking import answers, archive, forms, pages, unsubscribe
 from tracking.answers import Answer, Message, Receive, Send
 from tracking.choices import Choices
-from tracking.copies import Library
+from tracking.copies import Library, archived_at
 from tracking.counters import BEAT_SECONDS, Counters
 from tracking.desk import Desk, House
 from tracking.fast import HotPath
@@ -289,8 +289,10 @@ class Tracking:
     async def viewed(self, request: Request) -> Answer:
         subject = self._verified(Purpose.VIEW, request.rest)
         copies = self._library.get(subject.campaign_id) if subject else None
-        if copies is None:
+        if subject is None or copies is None:
             return self._not_found(request)
+        if copies.public:  # so that what people copy from the address bar is nobody's own
+            return answers.redirect(archived_at(copies.topic_id, subject.campaign_id).encode())
         return archive.message(copies, request.header(b"accept-language"))
 
     async def archived(self, request: Request) -> Answer:
@@ -306,8 +308,10 @@ class Tracking:
         found = self._library.archive(int(number))
         if not found:
             return self._not_found(request)
-        page = archive.feed if is_feed else archive.index
-        return page(int(number), found, base=self._config.public_url)
+        if is_feed:
+            return archive.feed(int(number), found, base=self._config.public_url)
+        language = choose(request.header(b"accept-language"), otherwise=next(iter(found[0][1].languages)))
+        return self._page(200, archive.index(int(number), found, language=language))
 
     # --- for those who run it -----------------------------------------------------------------------------------
 

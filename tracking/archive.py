@@ -1,6 +1,7 @@
 """Reading a message in a browser, and a topic's public archive with its feed.
 
-    GET /v/<token>                      the message of this token's campaign: "view in browser"
+    GET /v/<token>                      the message of this token's campaign: "view in browser". A public one is
+                                        shown where anybody finds it, so that its address can be passed on
     GET /archive/<topic>                what was sent about a topic, newest first
     GET /archive/<topic>.rss            the same for feed readers (RSS 2.0)
     GET /archive/<topic>/<campaign>     one message: the address to send to a neighbour
@@ -11,14 +12,17 @@ Nothing is recorded, and a page knows nothing of who reads it.
 from __future__ import annotations
 
 import datetime as dt
-import html
 from email.utils import format_datetime
+from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
+
+from babel.dates import format_date
 
 from tracking import answers
 from tracking.answers import Answer
-from tracking.copies import Copies
-from tracking.pages import POLICY, STYLE
+from tracking.copies import Copies, archived_at
+from tracking.pages import ENVIRONMENT, STYLE
+from tracking.pages.words import LANGUAGES
 
 COPY_POLICY = (
     b"default-src 'none'; img-src https: http: data:; style-src 'unsafe-inline'; font-src https:; form-action 'none';"
@@ -27,6 +31,17 @@ COPY_POLICY = (
 )
 """What a campaign's author wrote may look as it likes, and run nothing."""
 LONGEST_FEED = 50
+_TEMPLATE = ENVIRONMENT.get_template("archive.html")
+
+
+class _Entry(NamedTuple):
+    """One message in the list."""
+
+    address: str
+    subject: str
+    language: str
+    day: str
+    shown_day: str
 
 
 def message(copies: Copies, accept_language: str) -> Answer:
@@ -35,26 +50,27 @@ def message(copies: Copies, accept_language: str) -> Answer:
     return answers.page(200, copy.html, policy=COPY_POLICY)
 
 
-def index(topic_id: int, found: list[tuple[int, Copies]], *, base: str) -> Answer:
-    """A topic's archive as a page."""
-    first = found[0][1]
-    title = html.escape(f"{first.topic} – {first.organisation}")
-    rows = "\n".join(
-        f'<li><a href="{base}/archive/{topic_id}/{number}">{html.escape(_subject(copies))}</a>'
-        f' <time datetime="{_day(copies)}">{_day(copies)}</time></li>'
-        for number, copies in found
+def index(topic_id: int, found: list[tuple[int, Copies]], *, language: str) -> str:
+    """A topic's archive as a page in the reader's language; each subject is in it too, if the message was."""
+    first, words = found[0][1], LANGUAGES[language]
+    entries = []
+    for number, copies in found:
+        spoken, copy = copies.choose(language)
+        shown = format_date(_at(copies).date(), format="long", locale=language)
+        entries.append(_Entry(archived_at(topic_id, number), copy.subject, spoken, _day(copies), shown))
+    return _TEMPLATE.render(
+        language=language,
+        title=first.topic,
+        organisation=first.organisation,
+        style=STYLE,
+        heading=first.topic,
+        lines=(),
+        note=words.archive_note.format(organisation=first.organisation),
+        done=False,
+        entries=entries,
+        feed=f"/archive/{topic_id}.rss",
+        words=words,
     )
-    language = next(iter(first.languages))
-    page = (
-        f'<!doctype html>\n<html lang="{html.escape(language)}">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{STYLE}</style>\n"
-        f'<link rel="alternate" type="application/rss+xml" href="{base}/archive/{topic_id}.rss" title="{title}">\n'
-        f'</head>\n<body>\n<main>\n<p class="from">{html.escape(first.organisation)}</p>\n'
-        f"<h1>{html.escape(first.topic)}</h1>\n<ul>\n{rows}\n</ul>\n"
-        f'<p class="note"><a href="{base}/archive/{topic_id}.rss">RSS</a></p>\n</main>\n</body>\n</html>\n'
-    )
-    return answers.page(200, page, policy=POLICY)
 
 
 def feed(topic_id: int, found: list[tuple[int, Copies]], *, base: str) -> Answer:
@@ -62,8 +78,8 @@ def feed(topic_id: int, found: list[tuple[int, Copies]], *, base: str) -> Answer
     first = found[0][1]
     items = "".join(
         f"<item><title>{escape(_subject(copies))}</title>"
-        f"<link>{escape(f'{base}/archive/{topic_id}/{number}')}</link>"
-        f'<guid isPermaLink="true">{escape(f"{base}/archive/{topic_id}/{number}")}</guid>'
+        f"<link>{escape(base + archived_at(topic_id, number))}</link>"
+        f'<guid isPermaLink="true">{escape(base + archived_at(topic_id, number))}</guid>'
         f"<pubDate>{format_datetime(_at(copies))}</pubDate></item>\n"
         for number, copies in found[:LONGEST_FEED]
     )

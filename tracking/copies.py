@@ -50,6 +50,11 @@ class Copies:
         return next(iter(self.languages.items()))
 
 
+def archived_at(topic_id: int | None, campaign_id: int) -> str:
+    """Where a public copy is, whoever asks: the address to send to a neighbour."""
+    return f"/archive/{topic_id}/{campaign_id}"
+
+
 def publish(folder: Path, campaign_id: int, copies: Copies) -> None:
     """Write a campaign's copies so that a reader sees the old file or the new one, never a part."""
     folder.mkdir(parents=True, exist_ok=True)

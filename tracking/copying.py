@@ -1,6 +1,6 @@
 """Making the copies of messages that the service shows in browsers; the loader does it, which has the database.
 
-A copy is rendered for nobody: a message that prints a field without a default has no copy in that language.
+A copy is rendered for nobody: where it would print something of a person's and says no default, it has an ellipsis.
 """
 
 from __future__ import annotations
@@ -9,8 +9,11 @@ import logging
 from pathlib import Path
 
 from outreach.errors import OutreachError
+from outreach.rendering.errors import MissingValue
 from outreach.rendering.message import CompiledMessage, Recipient
+from outreach.rendering.personal import PERSONAL_LINK, fields_of, filled
 from outreach.rendering.preview import direct, render_preview
+from outreach.rendering.questions import ANSWER_BASE
 from outreach.store import campaigns
 from outreach.store.database import Store
 from outreach.store.dialects import to_ms
@@ -18,15 +21,16 @@ from tracking import copies
 from tracking.copies import Copies, Copy
 from tracking.links import LinkTables
 
-_NOBODY = Recipient(0, "", {})
+SOMETHING = "…"
 _URLS = {
     "unsubscribe_url": "/u/copy",
     "preferences_url": "/u/copy",
     "view_url": "#",
     "pixel_url": "data:,",
     "click_base": "#",
+    ANSWER_BASE: "/s/copy/",
 }
-"""Who reads a copy has no link of their own to leave by; that page says to use the one in the mail."""
+"""Who reads a copy has no link of their own to leave or answer by; those pages say to use the one in the mail."""
 _log = logging.getLogger(__name__)
 
 
@@ -59,22 +63,39 @@ class Copier:
             if found is None or not documents:
                 return False
             campaign = campaigns.get(connection, campaign_id)
+        table = found.table
+        public = self._archive and table.topic_id is not None
+        here = {"view_url": copies.archived_at(table.topic_id, campaign_id)} if public else {}
         languages = {}
         for language, document in sorted(documents.items(), key=lambda one: one[0] != found.table.language):
             try:
-                compiled = direct(CompiledMessage.from_document(document))
-                subject, html, _ = render_preview(compiled, _NOBODY, urls=_URLS)
-                languages[language] = Copy(subject, html)
+                languages[language] = _rendered(CompiledMessage.from_document(document), _URLS | here)
             except (OutreachError, ValueError) as error:
                 _log.warning("campaign %s has no copy to read in a browser in %s: %s", campaign.name, language, error)
         if not languages:
             return False
-        table = found.table
         sent = to_ms(campaign.started_at or campaign.planned_at) // 1000
-        public = self._archive and table.topic_id is not None
         copies.publish(
             self._folder,
             campaign_id,
             Copies(table.organisation, table.topic_id, table.topic, sent, public, languages),
         )
         return True
+
+
+def _rendered(compiled: CompiledMessage, urls: dict[str, str]) -> Copy:
+    """The message for nobody, its links leading where they really go. Raises as composing does."""
+    for number, template in enumerate(compiled.links):
+        if fields_of(template):
+            urls[f"{PERSONAL_LINK}{number}"] = filled(template, {})
+    straight = direct(compiled)
+    printed: dict[str, object] = {}
+    while True:
+        try:
+            subject, html, _ = render_preview(straight, Recipient(0, "", printed), urls=urls)
+        except MissingValue as missing:
+            if missing.field in printed:
+                raise
+            printed[missing.field] = SOMETHING
+        else:
+            return Copy(subject, html)

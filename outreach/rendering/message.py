@@ -284,13 +284,13 @@ def _constants(source: Source) -> dict[str, str]:
         "why": said.why.format(topic=source.topic, organisation=source.organisation),
         "leave": said.leave,
         "preferences": said.preferences,
+        "view": said.view,
         "preheader": "yes" if source.preheader.strip() else "",  # for {% if preheader %}
     }
 
 
 def _footer(placeholders: Placeholders) -> str:
     """The text part's end. The dashes and the blank behind them are a signature's mark (RFC 3676, 4.3)."""
-    why, organisation, address, leave, url = (
-        placeholders.variable(name) for name in ("why", "organisation", "postal_address", "leave", "unsubscribe_url")
-    )
-    return f"-- \n{why}\n{leave}: {url}\n\n{organisation}\n{address}\n"
+    names = ("why", "leave", "unsubscribe_url", "view", "view_url", "organisation", "postal_address")
+    why, leave, leave_at, view, view_at, organisation, address = map(placeholders.variable, names)
+    return f"-- \n{why}\n{leave}: {leave_at}\n{view}: {view_at}\n\n{organisation}\n{address}\n"

@@ -22,7 +22,7 @@ from outreach.rendering.layouts import content_folder, layout_names, read_layout
 from outreach.rendering.links import checked
 from outreach.rendering.message import CompiledMessage, Mailbox, Message, Recipient, Source, compile_message
 from outreach.rendering.preview import render_preview
-from outreach.tokens import KeyRing, Purpose, click_base, open_url, unsubscribe_url
+from outreach.tokens import KeyRing, Purpose, click_base, open_url, unsubscribe_url, view_url
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 KEYS = KeyRing({1: b"k" * 32})
@@ -83,6 +83,7 @@ URLS = {
     "click_base": click_base(BASE, KEYS.sign(Purpose.CLICK, 9, 12)),
     "pixel_url": open_url(BASE, KEYS.sign(Purpose.OPEN, 9, 12)),
     "unsubscribe_url": unsubscribe_url(BASE, KEYS.sign(Purpose.UNSUBSCRIBE, 9, 12)),
+    "view_url": view_url(BASE, KEYS.sign(Purpose.VIEW, 9, 12)),
 }
 
 

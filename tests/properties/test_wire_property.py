@@ -22,7 +22,7 @@ from outreach.rendering.errors import ComposeError
 from outreach.rendering.layouts import read_layout
 from outreach.rendering.message import CompiledMessage, Mailbox, Recipient, Source, compile_message
 from outreach.rendering.preview import render_preview
-from outreach.tokens import KeyRing, Purpose, click_base, open_url, unsubscribe_url
+from outreach.tokens import KeyRing, Purpose, click_base, open_url, unsubscribe_url, view_url
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 KEYS = KeyRing({1: b"k" * 32})
@@ -103,6 +103,7 @@ def urls(person: int) -> dict[str, str]:
         "click_base": click_base(BASE, KEYS.sign(Purpose.CLICK, 9, person)),
         "pixel_url": open_url(BASE, KEYS.sign(Purpose.OPEN, 9, person)),
         "unsubscribe_url": unsubscribe_url(BASE, KEYS.sign(Purpose.UNSUBSCRIBE, 9, person)),
+        "view_url": view_url(BASE, KEYS.sign(Purpose.VIEW, 9, person)),
     }
 
 

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
-from outreach.rendering.layouts import read_layout
+from outreach.rendering.layouts import layout_names, read_layout
 from outreach.rendering.message import Mailbox, Source, compile_message
+from outreach.rendering.questions import Question
+from outreach.rendering.words import words
 from outreach.store import campaigns, tables
 from outreach.store.database import Store
 from outreach.tokens import Purpose
@@ -23,6 +25,8 @@ from tracking.copying import Copier
 from tracking.links import publish
 from tracking.testing import PARKING, Service, running, token
 
+SAID = {language: words(language).view for language in ("ar", "de", "en", "es", "fr", "pt", "vi", "zh")}
+LIBRARY = Question("How was your visit to the library?", ("Very good", "Good", "Not good"))
 EN = Copy(
     "Street sweeping on Monday",
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sweeping</title></head><body><main>'
@@ -40,11 +44,12 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
             name = "Parking & <sweeping>"
             made = Copies("City of Example", topic, name, 1_795_000_000 + number, public, {"en": EN, "es": ES})
             copies.publish(links, number, made)
+        publish(links, 6, replace(PARKING, questions={"en": LIBRARY}))
         yield found
 
 
 def test_view_in_browser_speaks_the_readers_language_and_needs_its_own_token(library: Service) -> None:
-    path = f"/v/{token(Purpose.VIEW, 7)}"
+    path = f"/v/{token(Purpose.VIEW, 7, campaign_id=4)}"
     assert b"Sweeping on Monday" in library.get(path).body
     assert b"Barrido" in library.get(path, Accept_Language="es-MX,en;q=0.5").body
     policy = library.get(path).headers["content-security-policy"]
@@ -52,7 +57,9 @@ def test_view_in_browser_speaks_the_readers_language_and_needs_its_own_token(lib
     assert "sandbox" in policy
     for purpose in Purpose:
         if purpose is not Purpose.VIEW:
-            assert library.get(f"/v/{token(purpose, 7)}").status == 404
+            assert library.get(f"/v/{token(purpose, 7, campaign_id=4)}").status == 404
+    public = library.get(f"/v/{token(Purpose.VIEW, 7)}")  # the address to pass on has no token in it
+    assert (public.status, public.headers["location"]) == (302, "/archive/3/1")
     assert library.get(f"/v/{token(Purpose.VIEW, 7, campaign_id=99)}").status == 404
     assert list(library.root.glob("spool/*.spool-wal")) == [] or b"Barrido" not in b"".join(
         path.read_bytes() for path in library.root.glob("spool/*")
@@ -64,6 +71,13 @@ def test_the_archive_shows_what_is_public_newest_first(library: Service) -> None
     assert page.index("/archive/3/2") < page.index("/archive/3/1")
     assert "/archive/3/4" not in page
     assert "Parking &amp; &lt;sweeping&gt;" in page
+    assert '>Street sweeping on Monday</a> <time datetime="2026-11-18">November 18, 2026</time>' in page
+    spanish = library.get("/archive/3", Accept_Language="es").body.decode()
+    assert '<html lang="es"' in spanish
+    assert '>Barrido el lunes</a> <time datetime="2026-11-18">18 de noviembre de 2026</time>' in spanish
+    german = library.get("/archive/3", Accept_Language="de").body.decode()
+    assert '<html lang="de"' in german
+    assert 'lang="en" hreflang="en">Street sweeping on Monday</a>' in german
     assert b"Sweeping on Monday" in library.get("/archive/3/1").body
     for path in ("/archive/3/4", "/archive/9/1", "/archive/8", "/archive/", "/archive/3/1/2", "/archive/x",
                  "/archive/3.rss/1", "/archive/3/../1", "/archive/%33.rss%00", "/archive/9999999999999"):  # fmt: skip
@@ -95,12 +109,13 @@ def test_chromium_reads_it_and_axe_finds_nothing(library: Service) -> None:
         pytest.skip("browser: /usr/bin/chromium is not installed")
     base = f"http://127.0.0.1:{library.port}"
     leave = f"/u/{token(Purpose.UNSUBSCRIBE, 7)}"
+    asked = f"/s/{token(Purpose.ANSWER, 7, campaign_id=6)}/1"
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         for scheme in ("light", "dark"):
             context = browser.new_context(bypass_csp=True, color_scheme=scheme, viewport={"width": 360, "height": 740})
             page = context.new_page()
-            for path in ("/archive/3", leave, "/u/nonsense"):
+            for path in ("/archive/3", leave, "/u/nonsense", asked):
                 page.goto(base + path)
                 found = axe.Axe().run(page)
                 assert found.violations_count == 0, (path, found.generate_report())
@@ -108,7 +123,13 @@ def test_chromium_reads_it_and_axe_finds_nothing(library: Service) -> None:
             context.close()
         page = browser.new_context().new_page()
         page.goto(f"{base}/v/{token(Purpose.VIEW, 7)}")
+        assert page.url == f"{base}/archive/3/1"
         assert (page.title(), page.locator("h1").inner_text()) == ("Sweeping", "Sweeping on Monday")  # nothing ran
+        page.goto(base + asked)
+        page.keyboard.press("Tab")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=You answered: Not good")
         page.goto(base + leave)
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
@@ -116,18 +137,23 @@ def test_chromium_reads_it_and_axe_finds_nothing(library: Service) -> None:
         browser.close()
 
 
-def campaign_of(store: Store, folder: Path, body: str, *, number: int) -> None:
-    source = Source(
-        subject="Sweeping in district {{ district | default('yours') }}",
+def source(layout: str, body: str, *, language: str = "en") -> Source:
+    return Source(
+        subject="Sweeping",
         body=body,
         sender=Mailbox("Public Works", "works@city.example"),
-        layout=read_layout(),
+        language=language,
+        layout=layout,
         organisation="City of Example",
         postal_address="1 Main Street",
         topic="Parking",
         place="campaigns/sweeping.md",
     )
-    compiled = compile_message(source, known_fields=("email", "first_name", "district"))
+
+
+def campaign_of(store: Store, folder: Path, body: str, *, number: int) -> None:
+    written = replace(source(read_layout(), body), subject="Sweeping in district {{ district | default('yours') }}")
+    compiled = compile_message(written, known_fields=("email", "first_name", "district"))
     at = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
     with store.write() as connection:
         connection.execute(
@@ -152,16 +178,31 @@ def test_a_copy_is_rendered_for_nobody_and_leads_where_the_mail_leads(sqlite_sto
     links = tmp_path / "links"
     body = (
         "Hello {{ first_name | default('neighbour') }}, see [the map](https://city.example/map) [here]({{ view_url }})"
+        "\n\n[Your street](https://city.example/street?d={{ district }})\n\n::: question Why?\n- a\n- b\n:::"
     )
     campaign_of(sqlite_store, links, body, number=1)
-    campaign_of(sqlite_store, links, "Hello {{ first_name }}", number=2)
+    campaign_of(
+        sqlite_store, links, "Hello {{ first_name }} in {{ district }}{% if email %} ({{ email }}){% endif %}", number=2
+    )
     copier = Copier(sqlite_store, links, archive=True)
-    assert copier.run_once() == 1
+    assert copier.run_once() == 2
     assert copier.run_once() == 0
     library = Library(links)
     copy = library.get(1).languages["en"]
     assert (copy.subject, library.get(1).public) == ("Sweeping in district yours", True)
     assert "Hello neighbour" in copy.html
-    assert 'href="https://city.example/map"' in copy.html
-    assert "/c/" not in copy.html
-    assert library.get(2) is None  # prints a name that nobody has
+    for place in ("https://city.example/map", "https://city.example/street?d=", "/archive/3/1", "/s/copy/1", "/u/copy"):
+        assert f'href="{place}"' in copy.html
+    for word in ("/c/", "/x/", "/v/", "/o/"):
+        assert word not in copy.html
+    assert "Hello … in …<" in library.get(2).languages["en"].html  # and no address of anybody's
+
+
+def test_every_shipped_layout_leads_to_the_browser_in_every_language() -> None:
+    for name in layout_names():
+        for language, word in SAID.items():
+            compiled = compile_message(source(read_layout(name), "Hello.", language=language), known_fields=())
+            assert "{{ view_url }}" in compiled.html
+            assert "{{ view_url }}" in compiled.text
+            assert compiled.constants["view"] == word
+    assert len(set(SAID.values())) == len(SAID)

@@ -86,6 +86,8 @@ class Words:
     mail_subject: str
     mail_body: str
     mail_ignore: str
+    archive_note: str
+    archive_feed: str
     answer_title: str
     answer_note: str
     answer_label: str
@@ -175,6 +177,8 @@ ENGLISH = Words(
         " press the button (within 7 days):"
     ),
     mail_ignore="If it was not you, do nothing: you will not hear from us.",
+    archive_note="Everything {organisation} sent about this, the latest first.",
+    archive_feed="Follow with a feed reader (RSS)",
     answer_title="Your answer",
     answer_note="Nothing has been sent yet.",
     answer_label="Answers",
