@@ -10,6 +10,7 @@ import asyncio
 import os
 import resource
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -29,13 +30,22 @@ from outreach.sending import supervisor, workers
 from outreach.sending.journal import Journal
 from outreach.sending.ledger import Ledger
 from outreach.sending.outcomes import Verb
-from outreach.sending.pipeline import recipient
+from outreach.sending.pipeline import FLUSH_AFTER, recipient
 from outreach.store.claims import Claimed
 from outreach.store.deliveries import State
 from outreach.testing import Proxy
 
 HERE = Path(__file__).parent
-PORT, CHEAP = 26250, 26260
+
+
+def _free_port() -> int:
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        return int(door.getsockname()[1])
+
+
+PORT, CHEAP = _free_port(), _free_port()
+"""Two runs at a time must not share a sink: the first to end would take it away in the middle of the other."""
 LANES = 20
 ROUNDS = 3 if "--full" in sys.argv else 2
 
@@ -203,7 +213,7 @@ def _steps(place: Path) -> None:
         def settle() -> None:
             for each in claimed:
                 ledger.settle(each, State.ACCEPTED, "250 2.0.0 Ok")
-                if ledger.unwritten >= 200:
+                if ledger.unwritten >= FLUSH_AFTER:
                     ledger.flush()
             ledger.flush()
 
@@ -289,7 +299,7 @@ def _nodemailer(place: Path, count: int) -> float:
 def _aiosmtplib(place: Path, count: int) -> float:
     context = get_context("spawn")
     begun = time.monotonic()
-    crew = [context.Process(target=_dkimpy_worker, args=(count // 2, str(place / "dkim.pem"))) for _ in range(2)]
+    crew = [context.Process(target=_dkimpy_worker, args=(count // 2, str(place / "dkim.pem"), PORT)) for _ in range(2)]
     for each in crew:
         each.start()
     for each in crew:
@@ -297,9 +307,9 @@ def _aiosmtplib(place: Path, count: int) -> float:
     return count / (time.monotonic() - begun)
 
 
-def _dkimpy_worker(count: int, key: str) -> None:
+def _dkimpy_worker(count: int, key: str, port: int) -> None:
     pem = Path(key).read_bytes()
-    asyncio.run(_plain_aiosmtplib(count, PORT, connections=10, pem=pem))
+    asyncio.run(_plain_aiosmtplib(count, port, connections=10, pem=pem))
 
 
 async def _plain_aiosmtplib(count: int, port: int, *, connections: int, pem: bytes | None = None) -> float:
@@ -352,6 +362,8 @@ def _cheap_sink(place: Path) -> Iterator[list[int]]:
 def _running(command: list[str]) -> Iterator[int]:
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     time.sleep(0.3)
+    if process.poll() is not None:
+        sys.exit(f"{command[0]} did not start: its port is taken")
     try:
         yield process.pid
     finally:
