@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from outreach.store.tables import subscriber, suppression
 
@@ -52,18 +53,19 @@ def suppress(
     The same suppression again changes nothing, so an event may be told twice.
     """
     reason = Reason(reason)
-    known = find(connection, address)
-    person = connection.scalar(select(subscriber.c.id).where(subscriber.c.address == address))
-    if known is None:
-        row = {"address": address, "subscriber_id": person, "reason": reason.value, "source": source}
-        connection.execute(insert(suppression).values(**row, at=at, detail=detail))
+    person = select(subscriber.c.id).where(subscriber.c.address == address).scalar_subquery()
+    values = {"reason": reason.value, "source": source, "at": at, "detail": detail}
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    new = dialect.insert(suppression).values(address=address, subscriber_id=person, **values).on_conflict_do_nothing()
+    if connection.execute(new.execution_options(preserve_rowcount=True)).rowcount > 0:
         return True
-    if GRAVITY.index(known.reason) <= GRAVITY.index(reason):
+    known = find(connection, address)
+    if known is None or GRAVITY.index(known.reason) <= GRAVITY.index(reason):
         return False
     connection.execute(
         update(suppression)
         .where(suppression.c.address == address)
-        .values(reason=reason.value, source=source, at=at, detail=detail, subscriber_id=person or known.subscriber_id)
+        .values(subscriber_id=func.coalesce(person, known.subscriber_id), **values)
     )
     return True
 
