@@ -9,12 +9,14 @@ Both only ever write verdicts; a hit is never changed or deleted, so either may 
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from outreach.store import verdicts
 from outreach.store.database import Store
+from outreach.store.dialects import to_ms
 from outreach.store.events import Verdict
 from outreach.store.verdicts import Hit, Judged
 from tracking import rules
@@ -47,7 +49,7 @@ def judge_due(store: Store, *, now: dt.datetime, settled: int = rules.SETTLED_SE
             links = verdicts.links(connection, campaign_id)
         judged = [
             Judged(hit, opinion.verdict, opinion.reason)
-            for hit, opinion in zip(hits, _opinions(store, hits, links), strict=True)
+            for hit, opinion in zip(hits, _opinions(store, campaign_id, hits, links), strict=True)
             if hit.verdict == Verdict.UNJUDGED and hit.at < until
         ]
         _write(store, judged)
@@ -66,7 +68,7 @@ def reclassify(store: Store, *, campaigns: Collection[int] | None = None) -> Rec
             links = verdicts.links(connection, campaign_id)
         result.hits += len(hits)
         judged = []
-        for hit, opinion in zip(hits, _opinions(store, hits, links), strict=True):
+        for hit, opinion in zip(hits, _opinions(store, campaign_id, hits, links), strict=True):
             if (hit.verdict, hit.reason, hit.rules) != (*opinion, rules.VERSION):
                 judged.append(Judged(hit, *opinion))
                 if hit.verdict != opinion.verdict:
@@ -76,7 +78,7 @@ def reclassify(store: Store, *, campaigns: Collection[int] | None = None) -> Rec
     return result
 
 
-def _opinions(store: Store, hits: Sequence[Hit], links: int) -> list[Opinion]:
+def _opinions(store: Store, campaign_id: int, hits: Sequence[Hit], links: int) -> list[Opinion]:
     facts = [
         Fact(
             hit.kind,
@@ -90,11 +92,15 @@ def _opinions(store: Store, hits: Sequence[Hit], links: int) -> list[Opinion]:
         )
         for hit in hits
     ]
-    crowded = rules.crowded(facts)
-    if not crowded:
-        return rules.judge(facts, links=links)
     with store.read() as connection:
-        return rules.judge(facts, links=links, domains=verdicts.domains(connection, crowded))
+        finished = verdicts.finished_at(connection, campaign_id)
+        early = rules.early(facts, until_ms=to_ms(finished) if finished else math.inf)
+        return rules.judge(
+            facts,
+            links=links,
+            domains=verdicts.domains(connection, rules.crowded(facts)),
+            accepted=verdicts.accepted(connection, campaign_id, early),
+        )
 
 
 def _write(store: Store, judged: list[Judged]) -> None:

@@ -1,8 +1,10 @@
 """Who made a hit: a versioned set of rules over what was recorded. A verdict is an opinion; the hit stays as it was.
 
-By itself a hit shows a HEAD, a prefetch header, a crawler's name. The rest is in the company it keeps,
-so it is judged once SETTLED_SECONDS have passed:
+By itself a hit shows a HEAD, a prefetch header, a crawler's name. The rest is in the company it keeps and in when
+the mail was taken, so it is judged once SETTLED_SECONDS have passed:
 
+    too soon        before the receiving server had taken the message, or a click or a browser's picture less than
+                    five seconds after: the mail had to be shown, read and pointed at in between
     burst           a person's distinct links within a second: scanners follow all of them at once, a median
                     of 43 s after delivery (836 bursts looked at in craft-campaign#546); nobody clicks so fast
     beside          the same person's other hits from the same place, up to ten minutes around the burst; and
@@ -11,8 +13,9 @@ so it is judged once SETTLED_SECONDS have passed:
     scanner place   hits from a place that made bursts for several people within ten minutes around
     one domain      many people of one organisation's domain, from one place, within a minute
 
-Not so: being quick (half a percent of the bursts begin within ten seconds), coming from Microsoft
-(Outlook shows pictures through it), a later hit of a person whose mail was scanned.
+Not so: being quick beyond that (half a percent of the bursts begin within ten seconds, and half of them after 43),
+coming from Microsoft (Outlook shows pictures through it), a later hit of a person whose mail was scanned. Time counts
+from acceptance, never from the queue: a message may have waited there for hours.
 
 Changing a rule means a new VERSION: `outreach events reclassify` judges again what was judged by an old one.
 """
@@ -29,7 +32,7 @@ from outreach.events import Flag, Kind
 from outreach.store.events import Verdict
 from tracking.machines import Agent, Network
 
-VERSION = 1
+VERSION = 2
 SETTLED_SECONDS = 600
 """A hit is judged when its neighbours are known."""
 BURST_MS = 1_000
@@ -39,6 +42,9 @@ SPREAD_MS, SPREAD_LINKS = 5_000, 5
 """A slower scanner: so many distinct links within so long."""
 BESIDE_MS = 600_000
 PICTURE_MS = 120_000
+SOON_MS = 5_000
+EARLY_MS = 60_000
+"""A hit that is earlier than acceptance by more is a matter of two machines' clocks, and says nothing."""
 PLACE_PEOPLE = 3
 """Bursts for so many people make a place a scanner's."""
 DOMAIN_PEOPLE, DOMAIN_MS = 8, 60_000
@@ -66,6 +72,7 @@ class Reason(IntEnum):
     ONE_DOMAIN = 9
     APPLE_PROXY = 10
     GOOGLE_PREFETCH = 11
+    TOO_SOON = 12
 
 
 class Fact(NamedTuple):
@@ -88,6 +95,7 @@ class Opinion(NamedTuple):
 
 PERSON = Opinion(Verdict.PERSON, Reason.NOTHING_ODD)
 _CLICK, _OPEN = int(Kind.CLICK), int(Kind.OPEN)
+_BROWSERS = (Agent.BROWSER, Agent.PHONE_BROWSER)
 _HEAD, _PREFETCH = int(Flag.HEAD), int(Flag.PREFETCH)
 _OPINIONS = {reason: Opinion(Verdict.MACHINE, reason) for reason in Reason} | {
     Reason.APPLE_PROXY: Opinion(Verdict.NOT_MEASURABLE, Reason.APPLE_PROXY)
@@ -117,10 +125,17 @@ def at_once(fact: Fact) -> Opinion | None:
     return None
 
 
-def judge(facts: Sequence[Fact], *, links: int = 0, domains: Mapping[int, str] | None = None) -> list[Opinion]:
+def judge(
+    facts: Sequence[Fact],
+    *,
+    links: int = 0,
+    domains: Mapping[int, str] | None = None,
+    accepted: Mapping[int, int] | None = None,
+) -> list[Opinion]:
     """An opinion on each hit of one campaign, in their order.
 
-    `links` is how many links the campaign has, if that is known; `domains` are those of the subscribers' addresses.
+    `links` is how many links the campaign has, if that is known; `domains` are those of the subscribers' addresses;
+    `accepted` is when their messages were taken, in milliseconds since 1970.
     """
     opinions: list[Opinion | None] = [at_once(fact) for fact in facts]
     people: dict[int, list[int]] = defaultdict(list)
@@ -137,6 +152,8 @@ def judge(facts: Sequence[Fact], *, links: int = 0, domains: Mapping[int, str] |
     _scanner_places(facts, bursts, opinions)
     if domains:
         _one_domain(facts, domains, opinions)
+    if accepted:
+        _too_soon(facts, accepted, opinions)
     return [opinion or PERSON for opinion in opinions]
 
 
@@ -169,7 +186,7 @@ def burst_of(clicks: Sequence[Fact], *, all_links: int) -> list[int]:
 
 
 def _is_beside(fact: Fact, burst: Iterable[Fact]) -> bool:
-    picture = fact.kind == _OPEN and fact.agent_class in (Agent.BROWSER, Agent.PHONE_BROWSER)
+    picture = fact.kind == _OPEN and fact.agent_class in _BROWSERS
     return any(
         (fact.prefix_hash == one.prefix_hash and abs(fact.at_ms - one.at_ms) <= BESIDE_MS)
         or (picture and 0 <= one.at_ms - fact.at_ms <= PICTURE_MS)
@@ -198,6 +215,22 @@ def _scanner_places(facts: Sequence[Fact], bursts: list[int], opinions: list[Opi
         last = bisect_left(found, (fact.at_ms + BESIDE_MS + 1, 0))
         if len({person for _, person in found[first:last]}) >= PLACE_PEOPLE:
             opinions[place] = _OPINIONS[Reason.SCANNER_PLACE]
+
+
+def early(facts: Iterable[Fact], *, until_ms: float) -> set[int]:
+    """People of whom it has to be known when their message was taken. `until_ms`: when the last one was."""
+    return {fact.subscriber_id for fact in facts if fact.at_ms < until_ms + SOON_MS and fact.subscriber_id}
+
+
+def _too_soon(facts: Sequence[Fact], accepted: Mapping[int, int], opinions: list[Opinion | None]) -> None:
+    """Mail programs' pictures only before acceptance: one may stand open, and show what arrives at once."""
+    for place, fact in enumerate(facts):
+        taken = accepted.get(fact.subscriber_id)
+        if taken is None or opinions[place] is not None:
+            continue
+        shows_itself = fact.kind == _OPEN and fact.agent_class not in _BROWSERS
+        if -EARLY_MS < fact.at_ms - taken < (0 if shows_itself else SOON_MS):
+            opinions[place] = _OPINIONS[Reason.TOO_SOON]
 
 
 def crowded(facts: Sequence[Fact]) -> set[int]:

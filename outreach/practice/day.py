@@ -94,8 +94,13 @@ def acts(habits: Habits, *, people: int, seed: int) -> Iterator[Act]:
     yield from heapq.merge(*[[act] for life in lives for act in life])
 
 
+def accepted(habits: Habits, person: int, *, people: int) -> float:
+    """When a person's server took the message, in seconds since the send began."""
+    return habits.sending * person / people
+
+
 def _life(habits: Habits, person: int, people: int, dice: Random) -> Iterator[Act]:
-    accepted = habits.sending * person / people
+    taken = accepted(habits, person, people=people)
     apple = dice.random() < habits.apple
     phone = dice.random() < 0.5
     gmail = not apple and dice.random() < 0.45
@@ -104,13 +109,13 @@ def _life(habits: Habits, person: int, people: int, dice: Random) -> Iterator[Ac
     browser = (IPHONE.format(version % 7, version % 7) if apple else ANDROID.format(version)) if phone else ""
     browser = browser or CHROME.format(version)
     if dice.random() < habits.scanned:
-        yield from _scanner(habits, person, accepted, dice)
+        yield from _scanner(habits, person, taken, dice)
     if apple:
-        at = accepted + dice.expovariate(1 / (20 * MINUTE))
+        at = taken + dice.expovariate(1 / (20 * MINUTE))
         yield Act(at, Kind.OPEN, person, 0, APPLE, _address(17, dice.randrange(4000), dice), False)
     if dice.random() >= habits.opened:
         return
-    at = accepted + dice.lognormvariate(7.6, 1.6)
+    at = taken + dice.lognormvariate(7.6, 1.6)
     if not apple:
         agent, client = (GMAIL, _address(66, dice.randrange(64), dice)) if gmail else (browser, home)
         if not gmail and not phone and dice.random() < 0.3:
@@ -123,7 +128,7 @@ def _life(habits: Habits, person: int, people: int, dice: Random) -> Iterator[Ac
             yield Act(at, Kind.CLICK, person, link, browser, home, True)
 
 
-def _scanner(habits: Habits, person: int, accepted: float, dice: Random) -> Iterator[Act]:
+def _scanner(habits: Habits, person: int, taken: float, dice: Random) -> Iterator[Act]:
     share = dice.random() * sum(share for share, _, _ in habits.burst_after)
     begin = 0.0
     for part, first, last in habits.burst_after:
@@ -140,9 +145,9 @@ def _scanner(habits: Habits, person: int, accepted: float, dice: Random) -> Iter
     picture = begin - max(0.2, dice.gauss(habits.picture_before, habits.picture_spread))
     other = client if dice.random() < habits.same_place else _address(53, dice.randrange(4000), dice)
     if picture > 0:
-        yield Act(accepted + picture, Kind.OPEN, person, 0, agent, other, False)
+        yield Act(taken + picture, Kind.OPEN, person, 0, agent, other, False)
     for link in range(habits.links):
-        at = accepted + begin + dice.uniform(0, habits.burst_seconds)
+        at = taken + begin + dice.uniform(0, habits.burst_seconds)
         yield Act(at, Kind.CLICK, person, link, agent, client, False)
 
 

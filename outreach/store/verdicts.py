@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, func, select, update
 
 from outreach.events import Kind
 from outreach.store import tables
+from outreach.store.deliveries import State
 from outreach.store.dialects import Instant, to_ms
 from outreach.store.events import Verdict
 from outreach.store.past_events import SPOOL
@@ -129,6 +130,27 @@ def domains(connection: Connection, subscribers: Iterable[int]) -> dict[int, str
     for start in range(0, len(wanted), _CHUNK):
         query = select(*columns).where(tables.subscriber.c.id.in_(wanted[start : start + _CHUNK]))
         found |= {number: address.rpartition("@")[2] for number, address in connection.execute(query)}
+    return found
+
+
+def finished_at(connection: Connection, campaign_id: int) -> dt.datetime | None:
+    """When the last message of a campaign had been handed over; None while it is being sent."""
+    campaign = tables.campaign
+    return connection.execute(select(campaign.c.finished_at).where(campaign.c.id == campaign_id)).scalar()
+
+
+def accepted(connection: Connection, campaign_id: int, subscribers: Iterable[int]) -> dict[int, int]:
+    """When the receiving server took each one's message, in milliseconds since 1970."""
+    found: dict[int, int] = {}
+    wanted = sorted(subscribers)
+    delivery = tables.delivery
+    for start in range(0, len(wanted), _CHUNK):
+        query = select(delivery.c.subscriber_id, delivery.c.at).where(
+            delivery.c.campaign_id == campaign_id,
+            delivery.c.subscriber_id.in_(wanted[start : start + _CHUNK]),
+            delivery.c.state == State.ACCEPTED.value,
+        )
+        found |= {number: to_ms(at) for number, at in connection.execute(query)}
     return found
 
 

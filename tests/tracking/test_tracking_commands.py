@@ -22,6 +22,7 @@ from outreach.store import tables
 from outreach.store.database import Store
 from outreach.store.events import Verdict
 from outreach.tokens import Purpose, load_keys
+from tracking import rules
 from tracking.machines import Agent, Network
 from tracking.webhooks import feedback, outgoing
 
@@ -84,7 +85,7 @@ def test_reclassify_says_what_moved(city: Path) -> None:
     with_hits(city, *(hit(n, n / 5, link=n) for n in range(1, 5)), hit(5, 9000, Kind.OPEN))
     document = json.loads(run("events", "reclassify", "--json").stdout)
     assert document == {
-        "hits": 5, "changed": 5, "rules": 1,
+        "hits": 5, "changed": 5, "rules": rules.VERSION,
         "moved": {"not judged yet -> people": 1, "not judged yet -> machines": 4},
     }  # fmt: skip
     assert "4" in run("events", "summary").output

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from outreach.events import Kind
-from outreach.practice.day import PUBLISHED, Act, Habits, acts
+from outreach.practice.day import PUBLISHED, Act, Habits, accepted, acts
 from outreach.reports.balance import Balance, balance
 from outreach.reports.metrics import Figures, figures
 from outreach.store import tables
@@ -46,7 +46,7 @@ class Score:
 
 def live_through(store: Store, folder: Path, habits: Habits, *, people: int, seed: int) -> Score:
     day = list(acts(habits, people=people, seed=seed))
-    _seed(store, people)
+    _seed(store, habits, people)
     _record(folder, day)
     Loader(store, folder).run_once()
     while judge_due(store, now=BEGIN + dt.timedelta(days=60)):
@@ -75,7 +75,10 @@ def _share(flagged: Counter[tuple[str, bool]], who: str) -> float:
     return flagged[who, True] / max(1, flagged[who, True] + flagged[who, False])
 
 
-def _seed(store: Store, people: int) -> None:
+def _seed(store: Store, habits: Habits, people: int) -> None:
+    def taken(person: int) -> dt.timedelta:
+        return dt.timedelta(seconds=accepted(habits, person, people=people))
+
     with store.write() as connection:
         connection.execute(
             insert(tables.subscriber),
@@ -96,12 +99,13 @@ def _seed(store: Store, people: int) -> None:
                 frozen=people,
                 planned_at=BEGIN,
                 started_at=BEGIN,
+                finished_at=BEGIN + dt.timedelta(seconds=habits.sending),
             )
         )
         connection.execute(
             insert(tables.delivery),
             [
-                {"campaign_id": 1, "subscriber_id": n, "state": State.ACCEPTED.value, "at": BEGIN}
+                {"campaign_id": 1, "subscriber_id": n, "state": State.ACCEPTED.value, "at": BEGIN + taken(n)}
                 for n in range(1, people + 1)
             ],
         )

@@ -13,6 +13,8 @@ from outreach.events import Event, Kind
 from outreach.store import events as store_events
 from outreach.store import tables
 from outreach.store.database import Store
+from outreach.store.deliveries import State
+from outreach.store.dialects import to_ms
 from outreach.store.engagement import fold
 from outreach.store.events import Verdict
 from tracking import rules
@@ -50,6 +52,15 @@ def test_a_later_single_click_from_the_scanners_own_place_is_a_persons_too() -> 
     """Some scanners run on the person's own computer, or show them the page: much later it is them."""
     story = [click(n / 5, n) for n in range(5)]
     assert reasons(*story, click(300, 1), click(900, 1))[5:] == [Reason.BESIDE_BURST, Reason.NOTHING_ODD]
+
+
+def test_what_comes_before_the_mail_was_there_is_no_persons() -> None:
+    taken = {1: 100_000}
+    story = [click(99, 1), opened(99.5, agent=Agent.MAIL_CLIENT), click(104.9, 2), opened(104), click(105, 3)]
+    assert reasons(*story, accepted=taken) == [*[Reason.TOO_SOON] * 4, Reason.NOTHING_ODD]
+    assert reasons(opened(100.5, agent=Agent.MAIL_CLIENT), accepted=taken) == [Reason.NOTHING_ODD]  # it stood open
+    assert reasons(click(101, 1, person=2), accepted=taken) == [Reason.NOTHING_ODD]  # not known when
+    assert reasons(click(30, 1), accepted=taken) == [Reason.NOTHING_ODD]  # two clocks that differ, rather
 
 
 def test_people_click_two_links_and_the_same_link_twice() -> None:
@@ -172,3 +183,25 @@ def test_engagement_waits_for_verdicts(city: Store) -> None:
 @pytest.mark.parametrize("reason", list(Reason))
 def test_every_reason_fits_its_column(reason: Reason) -> None:
     assert 0 <= reason < 2**15
+
+
+def test_judging_counts_from_acceptance(store: Store) -> None:
+    sent = NINE + dt.timedelta(seconds=5)
+    with store.write() as connection:
+        connection.execute(
+            insert(tables.delivery),
+            [
+                {"campaign_id": 1, "subscriber_id": 1, "state": State.ACCEPTED.value, "at": sent},
+                {"campaign_id": 1, "subscriber_id": 2, "state": State.BOUNCED.value, "at": sent},
+            ],
+        )
+    hits = [(1, 6), (2, 7), (1, 90)]
+    with store.write_events() as connection:
+        for number, (person, seconds) in enumerate(hits, 1):
+            at_ms = to_ms(NINE) + seconds * 1000
+            event = Event("s", number, Kind.CLICK, at_ms, 1, person, 0, Agent.BROWSER, Network.OTHER, HOME)
+            store_events.append(connection, [(event, Verdict.UNJUDGED, 0, 0)])
+    judge_due(store, now=NINE + dt.timedelta(hours=1))
+    found = [(verdict, reason) for verdict, reason, _ in verdicts(store)]
+    person = (Verdict.PERSON, Reason.NOTHING_ODD)
+    assert found == [(Verdict.MACHINE, Reason.TOO_SOON), person, person]
