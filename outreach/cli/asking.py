@@ -16,9 +16,12 @@ from outreach.segmentation.errors import RuleError
 from outreach.segmentation.fields import Catalogue
 from outreach.segmentation.files import Segment, named_or_written, texts
 from outreach.segmentation.hints import closest, meant
+from outreach.segmentation.horizon import beyond
 from outreach.segmentation.json_form import from_json
 from outreach.segmentation.printing import canonical
+from outreach.segmentation.rules import Rule
 from outreach.segmentation.sql import compile_rule
+from outreach.store.rolling import first_days
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,12 @@ class Asking:
 
     def compiled(self, rule: str) -> ColumnElement[bool]:
         return compile_rule(rule, self.catalogue, now=self.workspace.now(), zone=self.workspace.settings.zone)
+
+    def notes(self, rule: Rule | str, language: str) -> list[str]:
+        """What a rule asks about days of which nothing is known."""
+        today = self.workspace.now().astimezone(self.workspace.settings.zone).date()
+        with self.workspace.store.read() as connection:
+            return beyond(rule, self.catalogue, first_days(connection), language, today=today)
 
 
 def ask() -> Asking:

@@ -101,10 +101,13 @@ def count(rule: str, seconds: float, as_json: bool) -> None:
     condition = asking.expression(rule)
     with asking.workspace.store.read() as connection:
         people, milliseconds = timed_count(connection, condition, seconds=seconds)
+    notes = asking.notes(asking.find(rule).rule, "en")
     if as_json:
-        print_json({"count": people, "ms": milliseconds})
+        print_json({"count": people, "ms": milliseconds} | ({"notes": notes} if notes else {}))
     else:
         click.echo(f"{people:,} {'person' if people == 1 else 'people'} ({milliseconds} ms)")
+        for note in notes:
+            click.echo(f"  note: {note}", err=True)
 
 
 @segments.command()
@@ -124,6 +127,9 @@ def explain(rule: str, address: str | None, topic: str | None, language: str, as
     now, zone = asking.workspace.now(), asking.workspace.settings.zone
     sentence = explain_rule(tree, asking.catalogue, language, now=now, zone=zone)
     document: dict[str, Any] = {"rule": canonical(tree), "sentence": sentence, "tree": to_json(tree)}
+    if notes := asking.notes(tree, language):
+        document["notes"] = notes
+        sentence += "".join(f"\n  ({note})" for note in notes)
     if address is None:
         print_json(document) if as_json else click.echo(sentence)
         return

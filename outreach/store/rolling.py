@@ -9,14 +9,14 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, case, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, select, update
 
 from outreach.events import Kind
 from outreach.store.bulk import given, moment
 from outreach.store.checkpoints import insert, later
 from outreach.store.dialects import EPOCH, from_ms
 from outreach.store.receipts import CAMPAIGN, EVERYTHING, Scope, ScopeKey, pairs, recount_unopened
-from outreach.store.tables import engagement, engagement_day, profile
+from outreach.store.tables import campaign, engagement, engagement_day, profile
 
 _QUARTER_HOUR_MS = 900_000
 """Days begin, and clocks are put forward and back, on a quarter of an hour."""
@@ -95,6 +95,20 @@ def add(
     late |= _add_to_scopes(connection, scoped)
     _add_days(connection, by_day)
     recount_unopened(connection, late)
+
+
+def first_days(connection: Connection) -> dict[str, dt.date | None]:
+    """Since which day opens, clicks and received messages are known; None: none is."""
+    found: dict[str, dt.date | None] = {}
+    for verb, kind in (("opened", Kind.OPEN), ("clicked", Kind.CLICK)):
+        mine = select(func.min(engagement_day.c.day)).where(engagement_day.c.kind == kind.value)
+        day = connection.execute(mine).scalar()
+        found[verb] = None if day is None else EPOCH.date() + dt.timedelta(days=day)
+    first: dt.datetime | None = connection.execute(
+        select(func.min(campaign.c.started_at, type_=campaign.c.started_at.type))
+    ).scalar()
+    found["received"] = first.date() if first else None
+    return found
 
 
 def _count(figures: list[int | None], kind: int, new: bool, at: int) -> None:
