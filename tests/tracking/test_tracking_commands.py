@@ -89,7 +89,7 @@ def test_reclassify_says_what_moved(city: Path) -> None:
         "moved": {"not judged yet -> people": 1, "not judged yet -> machines": 4},
     }  # fmt: skip
     assert "4" in run("events", "summary").output
-    assert run("events", "reclassify").output == "5 hits judged by rules 1, 0 verdicts changed\n"
+    assert run("events", "reclassify").output == f"5 hits judged by rules {rules.VERSION}, 0 verdicts changed\n"
     assert run("events", "reclassify", "nobody").exit_code != 0
 
 
