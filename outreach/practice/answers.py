@@ -51,6 +51,8 @@ class Envelope:
     sender: str
     recipients: tuple[str, ...]
     content: bytes
+    parameters: tuple[str, ...] = ()
+    """Of MAIL and RCPT, as they came."""
 
     @property
     def message_id(self) -> str:

@@ -37,12 +37,19 @@ _NO_HELLO = reply("503 5.5.1 EHLO first")
 _RECIPIENT_TAKEN = reply("250 2.1.5 recipient taken")
 _MESSAGE_TAKEN = reply("250 2.0.0 message taken")
 _TOO_BIG = reply("552 5.3.4 message too big")
+_NOT_ASCII = reply("553 5.6.7 only ASCII addresses without SMTPUTF8")  # RFC 6531 3.5
+_MAIL_PARAMETERS = (("BODY", "7BIT"), ("BODY", "8BITMIME"), ("AUTH", "<>"))
+_MAIL_OFFERS = {"RET": "DSN", "ENVID": "DSN", "SMTPUTF8": "SMTPUTF8"}
+_RCPT_OFFERS = {"NOTIFY": "DSN", "ORCPT": "DSN"}
 
 
 @dataclass(slots=True)
 class _Transaction:
     sender: str
     recipients: list[str] = field(default_factory=list)
+    parameters: list[str] = field(default_factory=list)
+    utf8: bool = False
+    """The client asked for SMTPUTF8 (RFC 6531)."""
 
 
 class Session(asyncio.Protocol):
@@ -219,10 +226,17 @@ class Session(asyncio.Protocol):
             if name == "SIZE" and value.isdecimal():
                 if int(value) > self._manner.max_size:
                     return _TOO_BIG
-            elif (name, value) not in (("BODY", "7BIT"), ("BODY", "8BITMIME"), ("AUTH", "<>")):
+            elif (name, value) not in _MAIL_PARAMETERS and not self._offered(_MAIL_OFFERS, name):
                 return reply("555 5.5.4 unknown parameter of MAIL")
-        self._transaction = _Transaction(address)
+        utf8 = "SMTPUTF8" in (each.upper() for each in parameters)
+        if not (utf8 or address.isascii()):
+            return _NOT_ASCII
+        self._transaction = _Transaction(address, parameters=parameters, utf8=utf8)
         return reply("250 2.1.0 sender taken")
+
+    def _offered(self, offers: dict[str, str], name: str) -> bool:
+        """Does a parameter belong to an extension that we announce?"""
+        return offers.get(name, "") in self._manner.extensions
 
     def _rcpt(self, argument: str) -> Answer:
         if self._transaction is None:
@@ -231,8 +245,10 @@ class Session(asyncio.Protocol):
         if isinstance(found, Answer):
             return found
         address, parameters = found
-        if parameters:
+        if not all(self._offered(_RCPT_OFFERS, each.upper().partition("=")[0]) for each in parameters):
             return reply("555 5.5.4 unknown parameter of RCPT")
+        if not (self._transaction.utf8 or address.isascii()):
+            return _NOT_ASCII
         if "@" not in address and address.lower() != "postmaster":
             return reply("501 5.1.3 an address needs a local part, @ and a domain")
         if len(self._transaction.recipients) >= MAX_RECIPIENTS:
@@ -241,6 +257,7 @@ class Session(asyncio.Protocol):
         if special and not special.goes_ahead:
             return special
         self._transaction.recipients.append(address)
+        self._transaction.parameters += parameters
         return special.over(_RECIPIENT_TAKEN) if special else _RECIPIENT_TAKEN
 
     def _data(self, argument: str) -> Answer:
@@ -325,7 +342,8 @@ class Session(asyncio.Protocol):
             return reply("554 5.6.0 a bare CR or LF in the message")
         assert self._transaction is not None
         content = stuffed.replace(b"\r\n.", b"\r\n")[2:]
-        envelope = Envelope(self._transaction.sender, tuple(self._transaction.recipients), content)
+        asked = self._transaction
+        envelope = Envelope(asked.sender, tuple(asked.recipients), content, tuple(asked.parameters))
         special = self._receiver.message(envelope)
         return special.over(_MESSAGE_TAKEN) if special else _MESSAGE_TAKEN
 
@@ -339,8 +357,6 @@ def _parse_path(keyword: str, argument: str) -> tuple[str, list[str]] | Answer:
         address = address.rpartition(":")[2]
     if len(address) > 256:
         return reply("501 5.1.3 address too long")
-    if not address.isascii():
-        return reply("553 5.6.7 only ASCII addresses here")  # RFC 6531 3.5: SMTPUTF8 is not offered
     return address, (match[2] or "").split()
 
 

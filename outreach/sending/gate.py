@@ -43,4 +43,6 @@ def gate(claimed: Claimed, *, message_class: str) -> LeftOut | None:
         return LeftOut(State.EXCLUDED, "no longer active")
     if message_class not in MANDATORY and claimed.subscription != CONFIRMED:
         return LeftOut(State.EXCLUDED, "left the topic")
+    if claimed.capped is not None:
+        return LeftOut(State.EXCLUDED, claimed.capped)
     return None

@@ -18,6 +18,7 @@ from outreach.sending.journal import Journal
 from outreach.sending.outcomes import Verb
 from outreach.store import campaigns, claims
 from outreach.store.campaigns import Status
+from outreach.store.caps import Reached
 from outreach.store.claims import Claimed, Written
 from outreach.store.database import Store
 from outreach.store.deliveries import State
@@ -44,11 +45,13 @@ class Ledger:
         folder: Path,
         clock: Callable[[], dt.datetime],
         urgent: bool = False,
+        caps: Reached | None = None,
     ) -> None:
         self._store = store
         self._campaign_id = campaign_id
         self._clock = clock
         self._urgent = urgent
+        self._caps = caps
         self._waiting: deque[Claimed] = deque()
         self._claimed: dict[int, Claimed] = {}
         self._on_wire: set[int] = set()
@@ -88,6 +91,8 @@ class Ledger:
             reach("claiming")
             with self._store.write() as connection:
                 rows = claims.take(connection, self._campaign_id, self._worker.id, limit=CLAIM, now=now, lease=LEASE)
+                if self._caps is not None:
+                    rows = self._caps.mark(connection, rows, now=now)
             reach("claimed")
             self._waiting.extend(rows)
             self._claimed.update((row.subscriber_id, row) for row in rows)

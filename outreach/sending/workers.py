@@ -31,6 +31,7 @@ from outreach.sending.transports.address import signs_itself, transport_for
 from outreach.sending.transports.lane import COMMAND_TIMEOUT, DOT_TIMEOUT
 from outreach.store import campaigns, claims, throttles
 from outreach.store.campaigns import Campaign, Status
+from outreach.store.caps import Reached
 from outreach.store.database import Store
 from outreach.store.deliveries import State
 from outreach.tokens import load_keys
@@ -160,7 +161,8 @@ async def _work(
     breaker = Breaker()
     urgent = campaign.message_class == "emergency"
     throttle = _throttle(store, orders)
-    with Ledger(store, campaign.id, folder=orders.journal_folder, clock=_now, urgent=urgent) as ledger:
+    caps = Reached.of(campaign)
+    with Ledger(store, campaign.id, folder=orders.journal_folder, clock=_now, urgent=urgent, caps=caps) as ledger:
         pipeline = Pipeline(
             campaign,
             ledger=ledger,

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
 
 from outreach.sending.outcomes import Outcome, Unknown, Unsent, Verb, outcome_of
 from outreach.sending.transports import Feed, Ready
+from outreach.sending.transports.envelope import Offer, envelope
 
 COMMAND_TIMEOUT = 300.0
 """Seconds to wait for a reply to MAIL, RCPT and DATA (RFC 5321, section 4.5.3.2)."""
@@ -28,21 +28,8 @@ QUIT_TIMEOUT = 5.0
 MAX_REPLY = 32 * 1024
 """Bytes of one reply with all its lines; more than that is no SMTP server."""
 
-_ADDRESS = re.compile(r"[!-;=?-~]+@[!-;=?-~]+\Z").match
-"""Printable ASCII without space or angle brackets: what may stand inside `<>` in MAIL and RCPT."""
-_XTEXT = re.compile(r"[^!-*,-<>-~]")
 _STEADY = re.compile(rb"(?P<dot>2\d\d [^\r\n]*)\r?\n2\d\d [^\r\n]*\r?\n2\d\d [^\r\n]*\r?\n354 [^\r\n]*\r?\n").fullmatch
 _ENVELOPE = (Verb.MAIL, Verb.RCPT, Verb.DATA)
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What the server announced in EHLO."""
-
-    pipelining: bool = False
-    dsn: bool = False
-    size: int | None = None
-    """The largest message it takes in bytes; 0 if it names none; None if SIZE (RFC 1870) is not offered."""
 
 
 class SmtpLane(asyncio.Protocol):
@@ -274,27 +261,11 @@ class SmtpLane(asyncio.Protocol):
         """The next message that may be written on this lane, and its commands."""
         assert self._feed is not None
         while (ready := self._feed.next()) is not None:
-            commands = self._compile(ready)
+            commands = envelope(ready.message, self._offer)
             if isinstance(commands, tuple):
                 return ready, commands
             self._done(ready, commands)
         return None
-
-    def _compile(self, ready: Ready) -> tuple[bytes, bytes, bytes] | Outcome:
-        """MAIL, RCPT and DATA with what the server offers, or the outcome if it could only refuse them."""
-        message = ready.message
-        if not _ADDRESS(message.recipient) or not _ADDRESS(message.return_path):
-            return outcome_of("553 5.1.3 (ours) an address that cannot stand in an envelope", Verb.RCPT)
-        mail, rcpt = f"MAIL FROM:<{message.return_path}>", f"RCPT TO:<{message.recipient}>"
-        offer = self._offer
-        if offer.size is not None:
-            if 0 < offer.size < len(message.data):
-                return outcome_of(f"552 5.3.4 (ours) bigger than the {offer.size} bytes the relay takes", Verb.MAIL)
-            mail += f" SIZE={len(message.data)}"
-        if offer.dsn:  # RFC 3461, sections 4.1 to 4.4
-            mail += f" RET=HDRS ENVID={_xtext(message.message_id)}"
-            rcpt += f" NOTIFY=FAILURE,DELAY ORCPT=rfc822;{_xtext(message.recipient)}"
-        return f"{mail}\r\n".encode("ascii"), f"{rcpt}\r\n".encode("ascii"), b"DATA\r\n"
 
     def _write(self, data: bytes) -> None:
         self._deadline = self._loop.time() + self._command_timeout
@@ -352,8 +323,3 @@ class SmtpLane(asyncio.Protocol):
             self._guarded(self._fall, f"the relay did not answer {waited_for} in time")
             return
         self._timer = self._loop.call_later(max(0.01, min(self._deadline - now, self._command_timeout)), self._watch)
-
-
-def _xtext(text: str) -> str:
-    """RFC 3461, section 4: `+` and hexadecimal for what may not stand as it is."""
-    return _XTEXT.sub(lambda match: "".join(f"+{byte:02X}" for byte in match[0].encode()), text)

@@ -18,7 +18,8 @@ from aiosmtplib import SMTPAuthenticationError, SMTPException
 
 from outreach.errors import ConfigurationError
 from outreach.sending.transports import RelayRefusesUs, RelayUnreachable
-from outreach.sending.transports.lane import COMMAND_TIMEOUT, DOT_TIMEOUT, Offer, SmtpLane
+from outreach.sending.transports.envelope import Offer
+from outreach.sending.transports.lane import COMMAND_TIMEOUT, DOT_TIMEOUT, SmtpLane
 
 CONNECT_TIMEOUT = 30.0
 """Seconds for each step until EHLO is answered. RFC 5321 allows minutes; nothing is lost by trying again."""
@@ -116,6 +117,8 @@ class SmtpTransport:
         return Offer(
             pipelining="pipelining" in said and self._out_of_step < DISTRUST,
             dsn="dsn" in said,
+            eight_bits="8bitmime" in said,
+            utf8="smtputf8" in said,
             size=None if size is None else int(size) if size.isdecimal() else 0,
         )
 
