@@ -1,6 +1,7 @@
 """Gmail's published replies ("SMTP errors and codes"), each with the reason a postmaster would give.
 
-Of all of them, only an address that does not exist may suppress a citizen.
+Of all of them, only an address that does not exist may suppress a citizen. The list is Google Workspace's help page
+3726730 (support.google.com; since 2026 under knowledge.workspace.google.com), with older wordings that copies keep.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from outreach.bounces.policy import Effect, decide
 
 R = "ratelimited"
 A = "authfailure"
+N = "notcompliantrfc"
 CODES = [
     ("421 4.3.0 Temporary System Problem. Try again later.", "systemerror"),
     ("421 4.4.5 Server busy, try again later.", "systemerror"),
@@ -136,6 +138,31 @@ CODES = [
     ("554 5.7.0 Too Many Unauthenticated commands.", "securityerror"),
     ("555 5.5.2 Syntax error, goodbye.", "syntaxerror"),
     ("555 5.5.2 Syntax error. Cannot decode response.", "syntaxerror"),
+    ("421 4.7.28 Gmail has detected an unusual rate of unsolicited mail originating from your DKIM domain.", R),
+    ("421 4.7.28 Gmail has detected an unusual rate of unsolicited mail originating from your IP Netblock.", R),
+    ("450 4.2.1 Peak SMTP relay limit exceeded for this customer. This is a temporary error.", R),
+    ("451 4.7.24 The SPF record of the sending domain has one or more suspicious entries.", A),
+    ("452 4.2.2 The recipient's inbox is out of storage space and inactive.", "mailboxfull"),
+    ("535 5.7.1 Application-specific password required.", "credentials"),
+    ("535 5.7.1 Please log in with your web browser and then try again.", "credentials"),
+    ("535 5.7.1 Username and Password not accepted.", "credentials"),
+    ("550 5.4.5 Daily sending quota exceeded.", R),
+    ("550 5.7.1 Daily SMTP relay limit exceeded for customer.", R),
+    ("550 5.7.1 Encoded-word syntax is not permitted in message header Subject. To reduce spam, blocked.", N),
+    ("550 5.7.1 Messages missing a valid address in the From: header, or having none, are not accepted.", N),
+    ("550 5.7.1 The message contains a unicode character in a disallowed header. To reduce spam, blocked.", N),
+    ("550 5.7.1 This message is not RFC 5322 compliant. There are multiple From headers. To reduce spam, blocked.", N),
+    (
+        "550 5.7.1 This message is not RFC 5322 compliant because the From header is missing. To reduce spam, blocked.",
+        N,
+    ),
+    ("550 5.7.24 The SPF record of the sending domain has one or more suspicious entries.", A),
+    ("550 5.7.26 This message does not have authentication information or fails to pass authentication checks.", A),
+    ("550 5.7.26 This message fails to pass SPF checks for an SPF record with a hard fail policy (-all).", A),
+    ("550 5.7.26 Unauthenticated email from city.example is not accepted due to domain's DMARC policy.", A),
+    ("552 5.2.2 The recipient's inbox is out of storage space and inactive.", "mailboxfull"),
+    ("552 5.3.4 Your message exceeded Google's message header size limits.", "mesgtoobig"),
+    ("554 5.7.0 This message was blocked because its content presents a potential security issue.", "virusdetected"),
 ]
 GONE = {"userunknown", "hostunknown"}
 
