@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Select, not_
 from outreach.campaigns.definition import CampaignError, Definition
 from outreach.campaigns.schedule import Schedule, ScheduleError, how, not_after, parse, shown
 from outreach.errors import Blocked
+from outreach.rendering.questions import left_out
 from outreach.settings import Settings
 from outreach.store import digests
 from outreach.store import schedule as occurrences
@@ -106,7 +107,7 @@ def wait(
     """Freeze who gets the campaign in a digest; the item is published when the campaign starts."""
     if readers is None:
         return 0
-    content = {language: {"title": each.subject, "body": each.body} for language, each in definitions.items()}
+    content = {language: {"title": each.subject, "body": left_out(each.body)} for language, each in definitions.items()}
     item_id = digests.add_item(connection, topic_id=topic.id, content=content, campaign_id=campaign_id)
     assert item_id is not None
     return digests.wait(connection, item_id, readers, topic_id=topic.id)
