@@ -51,6 +51,10 @@ class Purpose(Enum):
     CONFIRM = b"k"
     RETURN_PATH = b"b"
     MESSAGE_ID = b"m"
+    APPROVE = b"a"
+    """One of the staff, asked to approve a plan: its numbers are the link's and the person's."""
+    STOP = b"h"
+    """One of the staff, who may halt a campaign."""
     FORM = b"f"
     """That a form was shown, and when: its campaign is the second since 1970."""
 
@@ -106,6 +110,16 @@ class KeyRing:
         if subject is None:
             raise BadToken("this link was not made by us, or damaged on its way")
         return subject
+
+    def claimed(self, token: str) -> Subject:
+        """What a token says it is about, unproven: to look up what it covers and `verify` that. BadToken if damaged."""
+        try:
+            raw = a2b_base64(token.encode("ascii", "replace").translate(_PLAIN))
+        except Error:
+            raw = b""
+        if len(token) != LENGTH or len(raw) != LENGTH * 3 // 4:
+            raise BadToken("this link is incomplete")
+        return Subject(int.from_bytes(raw[1:5], "big"), int.from_bytes(raw[5:11], "big"))
 
     def reader(self, purpose: Purpose) -> Callable[[bytes], Subject | None]:
         """`verify` for the tracking service's fastest path: a token's bytes to its subject, or None. About 1 us."""
@@ -187,6 +201,14 @@ def confirm_url(base: str, token: str) -> str:
 
 def view_url(base: str, token: str) -> str:
     return f"{base}/v/{token}"
+
+
+def approve_url(base: str, token: str) -> str:
+    return f"{base}/a/{token}"
+
+
+def stop_url(base: str, token: str) -> str:
+    return f"{base}/h/{token}"
 
 
 def load_keys(path: Path) -> KeyRing:

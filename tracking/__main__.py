@@ -17,16 +17,21 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable, Sequence
 
 from outreach.errors import OutreachError
-from outreach.settings import load_settings
-from tracking.app import Tracking
+from outreach.settings import Settings, load_settings
+from outreach.tokens import KeyRing
+from tracking.app import Route, Tracking
 from tracking.configuration import configuration
 from tracking.counters import Board, Counters
 from tracking.server import listener_from, serve
 
+More = Callable[[Settings, KeyRing], Sequence[Route]]
 
-def main(words: list[str] | None = None) -> None:
+
+def main(words: list[str] | None = None, *, more: More = lambda _settings, _keys: ()) -> None:
+    """`more` makes the pages that somebody above this package serves beside its own."""
     parser = argparse.ArgumentParser(prog="python -m tracking", add_help=False)
     for name in ("fd", "ready", "lifeline", "board", "page", "proxies"):
         parser.add_argument(f"--{name}", type=int, default=0)
@@ -35,7 +40,9 @@ def main(words: list[str] | None = None) -> None:
     logging.basicConfig(format="tracking: %(message)s", level=logging.WARNING)
     try:
         counters = Counters(Board(told.board), told.page) if told.board else None
-        app = Tracking(configuration(load_settings(), proxies=told.proxies, counters=counters))
+        settings = load_settings()
+        config = configuration(settings, proxies=told.proxies, counters=counters)
+        app = Tracking(config, more=more(settings, config.keys))
     except OutreachError as error:
         print(f"outreach: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -91,7 +91,8 @@ class Route(NamedTuple):
 class Tracking:
     """The application. Its spool is opened when the server starts (ASGI lifespan), or with the first request."""
 
-    def __init__(self, config: TrackingConfig) -> None:
+    def __init__(self, config: TrackingConfig, *, more: Sequence[Route] = ()) -> None:
+        """`more`: what somebody above us answers on the same socket; a word of ours is never taken from us."""
         self._config = config
         self._keys = config.keys
         self._links = LinkTables(config.links_dir)
@@ -124,7 +125,7 @@ class Tracking:
             Route("/metrics", reads=self.metrics),
             Route("/robots.txt", reads=self.robots),
         )
-        self._by_word = {route.path.split("/")[1]: route for route in self.routes}
+        self._by_word = {route.path.split("/")[1]: route for route in (*more, *self.routes)}
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -18,6 +18,7 @@ from outreach.campaigns.series import approved_as, drifted, is_digest, quoted
 from outreach.campaigns.terms import plan_hash, sending_domain
 from outreach.errors import ApprovalMissing, Blocked, OutreachError
 from outreach.rendering.message import CompiledMessage
+from outreach.segmentation.catalogue import load_catalogue
 from outreach.settings import Settings
 from outreach.store import acting, campaigns, deliveries, staff, staff_links
 from outreach.store.acting import shell_user
@@ -121,6 +122,13 @@ def refuse_unapproved(campaign: Campaign) -> None:
 def refuse_drift(connection: Connection, campaign: Campaign) -> None:
     """Blocked if the plan, a message or a frozen row in the store is not what was planned."""
     _refuse(campaign, list(_stored_drift(connection, campaign)))
+
+
+def refuse_edited(store: Store, campaign: Campaign, settings: Settings) -> None:
+    """`refuse_edits`, with what it asks for read from the store."""
+    with store.read() as connection:
+        fields = load_catalogue(connection, segments={}).fields
+    refuse_edits(campaign, settings, known_fields=fields, compiled=dict(campaign.plan["messages"]))
 
 
 def refuse_edits(

@@ -15,8 +15,14 @@ _SHOWN = (("subject", "subject"), ("from", "sender"), ("topic", "topic"), ("rule
 
 def from_last(connection: Connection, campaign: Campaign) -> list[str]:
     """One line for each difference from the plan before, in words; empty for the first."""
+    before = last(connection, campaign)
+    return list(_lines(before, campaign)) if before is not None else []
+
+
+def last(connection: Connection, campaign: Campaign) -> Campaign | None:
+    """The plan of the same file before this one."""
     before = [each for each in campaigns.every(connection) if each.file == campaign.file and each.id < campaign.id]
-    return list(_lines(before[-1], campaign)) if before else []
+    return before[-1] if before else None
 
 
 def _lines(old: Campaign, new: Campaign) -> Iterator[str]:

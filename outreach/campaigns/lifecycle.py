@@ -9,16 +9,17 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from outreach import clock
 from outreach.campaigns import later
-from outreach.campaigns.approval import refuse_drift, refuse_edits, refuse_unapproved
+from outreach.campaigns.approval import refuse_drift, refuse_edited, refuse_unapproved
+from outreach.campaigns.asking import announcing
 from outreach.campaigns.trial import refuse_trial
 from outreach.errors import Blocked
 from outreach.rendering.questions import Question
-from outreach.segmentation.catalogue import load_catalogue
 from outreach.sending.recovery import recover
 from outreach.sending.supervisor import crew_size
 from outreach.sending.supervisor import send as hand_over
@@ -58,10 +59,8 @@ def check(store: Store, settings: Settings, name: str) -> Campaign:
         if campaign.status is Status.APPROVED:
             refuse_drift(connection, campaign)
             refuse_trial(connection, settings, campaign, now=_now())
-            fields = load_catalogue(connection, segments={}).fields
-            hashes = dict(campaign.plan["messages"])
     if campaign.status is Status.APPROVED:
-        refuse_edits(campaign, settings, known_fields=fields, compiled=hashes)
+        refuse_edited(store, campaign, settings)
         later.refuse_untimely(campaign, now=_now())
     if campaign.status is Status.STOPPED:
         raise Blocked(f"{campaign.name} was stopped; it cannot be sent any more. Plan it again")
@@ -93,14 +92,19 @@ def send(
     refuse_restored(store, settings.data, now=_now())
     recovered = recover(store, now=_now())
     if campaign.status is not Status.FINISHED:
-        _start(store, settings, campaign)
-        if not _too_late(store, campaign):
-            if workers == 0:
-                run(orders, progress=progress)
-            else:
-                hand_over(orders, count=workers or crew_size(campaign.frozen), progress=progress)
-        _finish(store, campaign.id)
+        begins = _start(store, settings, campaign)
+        with _announced(store, settings, campaign, orders) if begins else nullcontext():
+            if not _too_late(store, campaign):
+                if workers == 0:
+                    run(orders, progress=progress)
+                else:
+                    hand_over(orders, count=workers or crew_size(campaign.frozen), progress=progress)
+            _finish(store, campaign.id)
     return standing(store, campaign.id, recovered=recovered)
+
+
+def _announced(store: Store, settings: Settings, campaign: Campaign, orders: Orders) -> AbstractContextManager[None]:
+    return announcing(store, settings, campaign, token_keys=orders.token_keys, now=_now())
 
 
 def standing(store: Store, campaign_id: int, *, recovered: Counter[State] | None = None) -> Sent:
@@ -123,13 +127,14 @@ def resume(store: Store, name: str) -> Campaign:
     return _move(store, name, Status.SENDING, only_from=(Status.PAUSED,), pause_reason=None)
 
 
-def stop(store: Store, name: str, *, now: dt.datetime) -> tuple[Campaign, int]:
+def stop(store: Store, name: str, *, now: dt.datetime, reason: str | None = None) -> tuple[Campaign, int]:
     """End a campaign for good; returns it and how many people will not get it. What is on the wire ends as it ends."""
     with store.write() as connection:
         campaign = campaigns.find(connection, name)
         if campaign.status in OVER:
             raise Blocked(f"{campaign.name} is already {campaign.status}")
-        campaigns.set_status(connection, campaign.id, Status.STOPPED, only_from=tuple(Status), finished_at=now)
+        values = {"finished_at": now, "pause_reason": reason}
+        campaigns.set_status(connection, campaign.id, Status.STOPPED, only_from=tuple(Status), **values)
         cancelled = deliveries.cancel_waiting(connection, campaign.id, reason="stopped", now=now)
         cancelled += digests.withdraw(connection, campaign.id)
         return campaigns.get(connection, campaign.id), cancelled
@@ -153,8 +158,8 @@ def message_ids(campaign: Campaign, people: list[int], *, token_keys: Path) -> l
     return [f"<{keys.sign(Purpose.MESSAGE_ID, campaign.id, person)}@{domain}>" for person in people]
 
 
-def _start(store: Store, settings: Settings, campaign: Campaign) -> None:
-    """Publish the links, which must be there before the first mail, then let workers claim."""
+def _start(store: Store, settings: Settings, campaign: Campaign) -> bool:
+    """Publish the links, which must be there before the first mail, then let workers claim. False if they might."""
     with store.read() as connection:
         documents = campaigns.messages(connection, campaign.id)
     table = LinkTable(
@@ -172,8 +177,12 @@ def _start(store: Store, settings: Settings, campaign: Campaign) -> None:
     publish(settings.data / "links", campaign.id, table)
     now = _now()
     with store.write() as connection:
-        if campaigns.set_status(connection, campaign.id, Status.SENDING, only_from=(Status.APPROVED,), started_at=now):
+        begins = campaigns.set_status(
+            connection, campaign.id, Status.SENDING, only_from=(Status.APPROVED,), started_at=now
+        )
+        if begins:
             later.begin(connection, campaign, now=now)
+    return begins
 
 
 def _too_late(store: Store, campaign: Campaign) -> bool:

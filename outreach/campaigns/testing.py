@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from dataclasses import replace
 from pathlib import Path
@@ -14,22 +13,19 @@ from outreach.campaigns.compiling import compile_all
 from outreach.campaigns.definition import Definition, load
 from outreach.campaigns.samples import typical
 from outreach.campaigns.terms import sending_domain
-from outreach.errors import Blocked, OutreachError, TryAgain
+from outreach.errors import Blocked, OutreachError
 from outreach.rendering import dkim
 from outreach.rendering.compose import Composer
 from outreach.rendering.message import CompiledMessage, Message, Recipient
 from outreach.rendering.preview import direct
 from outreach.segmentation.catalogue import load_catalogue
-from outreach.sending.outcomes import Accepted, Outcome
-from outreach.sending.transports import NOBODY, Ready, Transport
-from outreach.sending.transports.address import transport_for
+from outreach.sending import apart
 from outreach.settings import Settings
 from outreach.store import staff, subscribers
 from outreach.store.database import Store
 from outreach.tokens import load_keys
 
 MARK = "TEST: "
-SECONDS = 30.0
 
 
 def send_test(
@@ -55,15 +51,7 @@ def send_test(
         _message(definitions[language], compiled, settings, attributes, to=to, token_keys=token_keys, now=now)
         for language, compiled in compile_all(definitions, settings, known_fields=fields).items()
     ]
-    transport = transport_for(
-        settings.text("relay.url"),
-        hello=settings.text("mail.domain") or "localhost",
-        workspace=settings.root,
-        require_tls=settings.text("relay.tls") == "require",
-        command_timeout=SECONDS,
-        dot_timeout=SECONDS,
-    )
-    asyncio.run(_hand_over(transport, [message for message, _ in messages]))
+    apart.hand_over(settings, [message for message, _ in messages])
     return [subject for _, subject in messages]
 
 
@@ -104,35 +92,3 @@ def _attributes(connection: Connection, address: str) -> dict[str, object]:
     if found is None:
         raise OutreachError(f"no subscriber has the address {address}; leave out --as to use a made-up person")
     return {**found.attributes, "email": address, "language": found.locale, "joined": found.joined_at}
-
-
-async def _hand_over(transport: Transport, messages: list[Message]) -> None:
-    lane, feed = await transport.open(), _Mails(messages)
-    try:
-        await lane.run(feed)
-    finally:
-        await lane.close()
-    for outcome in feed.outcomes:
-        if not isinstance(outcome, Accepted):
-            said = getattr(outcome, "reply", "") or getattr(outcome, "reason", "")
-            raise TryAgain(
-                f"the relay did not take the test mail: {said}. Is it the right one? It is set as relay.url in "
-                "outreach.toml"
-            )
-
-
-class _Mails:
-    """A feed of messages that are in no ledger."""
-
-    def __init__(self, messages: list[Message]) -> None:
-        self._waiting = list(messages)
-        self.outcomes: list[Outcome] = []
-
-    def next(self) -> Ready | None:
-        return Ready(NOBODY, self._waiting.pop(0)) if self._waiting else None
-
-    def sending(self, ready: Ready) -> bool:
-        return True
-
-    def done(self, ready: Ready, outcome: Outcome) -> None:
-        self.outcomes.append(outcome)

@@ -16,7 +16,7 @@ from outreach.campaigns.orders import orders_for
 from outreach.cli import standing
 from outreach.cli.checking import check
 from outreach.cli.new_campaign import new
-from outreach.cli.planning import approve, plan, urgent
+from outreach.cli.planning import approve, ask, plan, urgent
 from outreach.cli.progress import sending_progress
 from outreach.cli.testing import test
 from outreach.cli.workspace import Workspace, open_workspace, print_json
@@ -61,6 +61,7 @@ campaigns.add_command(check)
 campaigns.add_command(new)
 campaigns.add_command(plan)
 campaigns.add_command(approve)
+campaigns.add_command(ask)
 campaigns.add_command(test)
 
 
@@ -255,7 +256,7 @@ def _show(sent: Sent) -> None:
         click.echo(
             f"  next try at {sent.next_due:%H:%M} UTC, by `outreach cron` or by this command again; nothing is lost"
         )
-    if campaign.status is Status.PAUSED:
+    if campaign.status in (Status.PAUSED, Status.STOPPED) and campaign.pause_reason:
         click.echo(f"  why: {campaign.pause_reason}")
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from outreach.campaigns import credentials
+from outreach.campaigns import asking, credentials
 from outreach.campaigns.approval import approve as approve_plan
+from outreach.campaigns.approval import refuse_edited
 from outreach.campaigns.difference import from_last
 from outreach.campaigns.plan import Planned
 from outreach.campaigns.plan import plan as make_plan
@@ -96,6 +97,7 @@ def _next(workspace: Workspace, campaign: Campaign) -> None:
     limit = workspace.settings.number("policy.approval_above")
     if campaign.frozen > limit:
         click.echo(f"\nMore than {limit:,} people: somebody else than you has to approve it.")
+        click.echo(f"Ask by mail:  outreach campaigns ask {campaign.name}")
     if is_trial(workspace.settings):
         click.echo(f"\nTrial mode: only staff get mail, {A_DAY} a day. Leave it with: outreach go-live")
     click.echo(f"\nNothing is sent. Next:  outreach campaigns approve {campaign.name} --by NAME")
@@ -120,6 +122,10 @@ def approve(name: str, by: str) -> None:
     approver's own. Above policy.approval_above people nobody approves what they planned themselves.
     """
     workspace = open_workspace()
+    with workspace.store.read() as connection:
+        planned = store_campaigns.find(connection, name)
+    if planned.status is store_campaigns.Status.PLANNED:
+        refuse_edited(workspace.store, planned, workspace.settings)
     campaign = approve_plan(
         workspace.store,
         name,
@@ -130,6 +136,42 @@ def approve(name: str, by: str) -> None:
     urgent(campaign)
     click.echo(f"{campaign.name} is approved by {by} for {campaign.frozen:,} people (hash {campaign.plan_hash[:12]})")
     click.echo(f"Next:  outreach campaigns send {campaign.name}")
+
+
+@click.command()
+@click.argument("name", metavar="PLAN")
+@click.option("--to", "names", multiple=True, metavar="NAME", help="Whom to ask; repeatable. Else everybody who may.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+def ask(name: str, names: tuple[str, ...], as_json: bool) -> None:
+    """Mail PLAN to those who may approve it: the message, its audience, what is new, and a link of their own.
+
+    Whoever opens the link sees the plan on a page of `outreach track` and approves or refuses it there. The link works
+    for policy.approval_hours; above policy.code_above people the page also asks for a code that comes in a second mail.
+    """
+    workspace = open_workspace()
+    asked = asking.ask(
+        workspace.store,
+        workspace.settings,
+        name,
+        names=names,
+        token_keys=workspace.token_keys,
+        now=workspace.now(),
+    )
+    if as_json:
+        print_json(
+            {
+                "plan": asked.campaign.name,
+                "asked": [each.name for each in asked.members],
+                "until": asked.until.isoformat(),
+                "with_code": asked.with_code,
+            }
+        )
+        return
+    until = asked.until.astimezone(workspace.settings.zone)
+    code = ", each with a code in a second mail" if asked.with_code else ""
+    click.echo(
+        f"asked {', '.join(each.name for each in asked.members)}{code}; they may answer until {until:%a %H:%M %Z}"
+    )
 
 
 def urgent(campaign: Campaign) -> None:

@@ -41,7 +41,7 @@ def track(host: str, port: int, workers: int, proxies: int) -> None:
     bound_host, bound_port = guard.listener.getsockname()[:2]
     click.echo(f"tracking at http://{bound_host}:{bound_port}, answering for {settings.tracking_url}", err=True)
     os.chdir(settings.root)
-    command = [sys.executable, "-P", "-m", "tracking", "--proxies", str(proxies)]
+    command = [sys.executable, "-P", "-m", "outreach.cli.serving", "--proxies", str(proxies)]
     archive = settings.text("tracking.archive") == "yes"
     with loading(settings.database_url, settings.data / "spool", archive=archive):
         another = supervisor.supervise(guard, command, workers=workers)

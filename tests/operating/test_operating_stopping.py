@@ -1,0 +1,81 @@
+"""Who is mailed a link that stops a send, and what a link does for whom: role by page by verb."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+import pytest
+from sqlalchemy import insert, update
+
+from outreach.campaigns import asking
+from outreach.store import campaigns, permissions, staff, tables
+from outreach.store.campaigns import Status
+from outreach.store.permissions import PAGES, allows
+from outreach.tokens import load_keys
+from tests.operating.office import NOON, office, text
+
+__all__ = ["office"]
+
+# --- stopping -------------------------------------------------------------------------------------------------------
+
+
+def test_everybody_concerned_is_mailed_a_link_that_stops_a_running_send(office):
+    office.hires("Kim", "author")
+    office.hires("Una", "author")
+    office.post(office.asks(office.plans("sweep", by="Kim"), "Eli")["Eli"])
+    store, settings = office.town.store, office.town.settings
+    with store.write() as connection:
+        campaign = campaigns.find(connection, "sweep-1")
+        campaigns.set_status(connection, campaign.id, Status.SENDING, only_from=(Status.APPROVED,), started_at=NOON)
+    keys = office.town.root / "keys" / "tokens"
+    told = asking.announce(store, settings, campaign, token_keys=keys, now=NOON)
+    assert [each.name for each in told] == ["Dana", "Eli", "Kim"]
+    mails = [mail for mail in office.mails() if mail["Subject"].startswith("Going out now")]
+    links = {mail["To"].addresses[0].display_name: re.search(r"(/h/\S+)", text(mail))[1] for mail in mails}
+    assert sorted(links) == ["Dana", "Eli", "Kim"]
+    status, page = office.get(links["Kim"])
+    assert (status, office.status("sweep-1")) == (200, Status.SENDING)
+    assert "Stop it for good" in page
+    assert office.post(links["Eli"], do="approve")[0] == 403
+    status, page = office.post(links["Kim"])
+    assert (status, office.status("sweep-1")) == (200, Status.STOPPED)
+    assert "0 of 3 people have it. 3 will not get it." in page
+    assert "already stopped" in office.post(links["Dana"], plan=campaign.plan_hash)[1]
+
+
+def test_a_small_send_mails_nobody(office):
+    office.town.set(policy_approval_above="3", relay_url="directory:mails")
+    office.plans("sweep")
+    campaign = office.campaign("sweep-1")
+    keys = office.town.root / "keys" / "tokens"
+    assert asking.announce(office.town.store, office.town.settings, campaign, token_keys=keys, now=NOON) == []
+
+
+# --- role × page × verb -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("department", [None, "Streets", "Parks"])
+@pytest.mark.parametrize("role", permissions.ROLES)
+def test_a_link_does_only_what_its_owners_role_permits_there(role, department, office):
+    """Everybody has a link, however they came by it; Parking is a topic of Streets."""
+    store = office.town.store
+    with store.write() as connection:
+        connection.execute(insert(tables.department).values([{"id": 5, "name": "Streets"}, {"id": 6, "name": "Parks"}]))
+        connection.execute(update(tables.topic).where(tables.topic.c.name == "Parking").values(department_id=5))
+    office.hires("Ada", role, department)
+    keys = load_keys(office.town.root / "keys" / "tokens")
+    for verb, (right, thing) in PAGES.items():
+        name = office.plans(f"for-{verb}")
+        kind = "stop" if verb == "stop" else "approve"
+        with store.write() as connection:
+            campaign, ada = campaigns.find(connection, name), staff.find(connection, "Ada")
+            token = asking.new_link(
+                connection, keys, campaign, ada, "", now=NOON, until=NOON + dt.timedelta(hours=1), kind=kind
+            )
+        path = f"/{'h' if kind == 'stop' else 'a'}/{token}"
+        assert office.get(path)[0] == 200  # everybody on the staff may look
+        status, _ = office.post(path, do=verb)
+        wanted = allows(role, right, thing) and department != "Parks"
+        assert (status == 200) == wanted, (role, department, verb)
+        assert (office.status(name) is not Status.PLANNED) == wanted
