@@ -151,7 +151,7 @@ def _reasons(connection: Connection, purpose: Purpose, frequency: Frequency, now
     ):
         counted = _messages(recent, now - dt.timedelta(days=cap.days))
         often = counted.group_by(delivery.c.subscriber_id).having(func.count() >= cap.messages)
-        reasons[f"over the cap of {cap}"] = _people(often)
+        reasons[cap.reason] = _people(often)
     if purpose.needs_consent and frequency.quiet_days:
         since = now - dt.timedelta(days=frequency.quiet_days)
         if recent := _recent(connection, purpose, since):

@@ -9,26 +9,14 @@ holdout_percent = 0             of a regular campaign's audience, kept without i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from outreach.errors import ConfigurationError
 from outreach.settings import Settings
+from outreach.store.caps import Cap
 
-_CAP = re.compile(r"(\d{1,4})\s+in\s+(\d{1,3})\s+days?", re.IGNORECASE)
 _CAPPED = ("regular", "statutory")
-
-
-@dataclass(frozen=True, slots=True)
-class Cap:
-    """So many messages of one class in so many days, counted back from the moment of planning."""
-
-    messages: int
-    days: int
-
-    def __str__(self) -> str:
-        return f"{self.messages} in {self.days} {'day' if self.days == 1 else 'days'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +46,7 @@ def _cap(settings: Settings, name: str) -> Cap | None:
     text = settings.text(name).strip()
     if not text:
         return None
-    found = _CAP.fullmatch(text)
-    if found is None or not int(found[1]) or not int(found[2]):
+    cap = Cap.read(text)
+    if cap is None:
         raise ConfigurationError(f'{name} is {text!r}; write it like "4 in 7 days", or "" for no cap')
-    return Cap(int(found[1]), int(found[2]))
+    return cap

@@ -34,6 +34,8 @@ class Claimed(NamedTuple):
     timezone: str | None
     tracking: int | None = None
     """events.Choice of this person; None: the organisation's default."""
+    capped: str | None = None
+    """The cap on messages that this person has reached since the plan, by its name."""
 
 
 def in_range(
@@ -51,7 +53,7 @@ def of(
 
 
 def _read(connection: Connection, statement: Select[Any], **values: object) -> list[Claimed]:
-    return [Claimed._make(row) for row in connection.execute(statement, values).all()]
+    return [Claimed(*row) for row in connection.execute(statement, values).all()]
 
 
 def _facts() -> Select[Any]:

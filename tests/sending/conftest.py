@@ -24,6 +24,7 @@ from outreach.sending.throttle import Throttle
 from outreach.sending.transports import Transport
 from outreach.store import campaigns, deliveries, tables
 from outreach.store.campaigns import Campaign, Status
+from outreach.store.caps import Reached
 from outreach.store.database import Store
 from outreach.store.deliveries import State
 from outreach.tokens import KeyRing, Purpose
@@ -71,7 +72,8 @@ class World:
         breaker = Breaker()
 
         async def run() -> None:
-            with Ledger(self.store, self.campaign.id, folder=self.folder, clock=self.clock) as ledger:
+            caps = Reached.of(self.campaign)
+            with Ledger(self.store, self.campaign.id, folder=self.folder, clock=self.clock, caps=caps) as ledger:
                 await Pipeline(
                     self.campaign,
                     ledger=ledger,
