@@ -97,6 +97,7 @@ def plan(
             "audience_hash": deliveries.audience_hash(connection, campaign_id),
             "excluded": chosen.excluded,
             "in_digests": in_digests,
+            "cap": str(frequency(settings).cap(topic.message_class) or ""),
             "estimate": takes.document(),
             "planned_by": planned_by,
             "findings": [dict(finding) for finding in findings],
