@@ -18,6 +18,7 @@ from outreach.store import verdicts
 from outreach.store.database import Store
 from outreach.store.dialects import to_ms
 from outreach.store.events import Verdict
+from outreach.store.retention import traces_until
 from outreach.store.verdicts import Hit, Judged
 from tracking import rules
 from tracking.rules import Fact, Opinion, Reason
@@ -58,10 +59,15 @@ def judge_due(store: Store, *, now: dt.datetime, settled: int = rules.SETTLED_SE
 
 
 def reclassify(store: Store, *, campaigns: Collection[int] | None = None) -> Reclassified:
-    """Judge every hit again, of all campaigns or of some, by the rules as they are now."""
+    """Judge every hit again, of all campaigns or of some, by the rules as they are now.
+
+    Hits whose traces are gone (see `outreach.store.retention`) keep the verdict they have.
+    """
     result = Reclassified()
     with store.read_events() as connection:
         wanted = sorted(verdicts.campaigns(connection) if campaigns is None else campaigns)
+    with store.read() as connection:
+        traced = traces_until(connection)
     for campaign_id in wanted:
         with store.read_events() as connection:
             hits = list(verdicts.hits(connection, campaign_id))
@@ -69,7 +75,7 @@ def reclassify(store: Store, *, campaigns: Collection[int] | None = None) -> Rec
         result.hits += len(hits)
         judged = []
         for hit, opinion in zip(hits, _opinions(store, campaign_id, hits, links), strict=True):
-            if (hit.verdict, hit.reason, hit.rules) != (*opinion, rules.VERSION):
+            if hit.at_ms >= traced and (hit.verdict, hit.reason, hit.rules) != (*opinion, rules.VERSION):
                 judged.append(Judged(hit, *opinion))
                 if hit.verdict != opinion.verdict:
                     result.moved[Verdict(hit.verdict), opinion.verdict] += 1

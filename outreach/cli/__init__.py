@@ -46,6 +46,7 @@ COMMANDS: Final = {
     "config": "config",
     "db": "config",
     "store": "store_commands",
+    "retention": "retention",
 }
 """Each command, and the module here that has it: cron starts us every minute, so only what is asked for is loaded."""
 

@@ -1,7 +1,10 @@
-"""What `outreach cron` does once a night: segments' counts for their history, and a sample of the roll-up compared."""
+"""What `outreach cron` does once a night: what is kept too long goes, segments are counted for their history, and a
+sample of the roll-up is compared.
+"""
 
 from __future__ import annotations
 
+from outreach.cli.retention import keep_to
 from outreach.cli.workspace import Workspace
 from outreach.errors import OutreachError
 from outreach.segmentation.catalogue import load_catalogue
@@ -27,6 +30,7 @@ def nightly(workspace: Workspace) -> list[str]:
     if clock.hour < FROM_HOUR or not _begin(workspace, night):
         return []
     try:
+        keep_to(workspace)
         _count_segments(workspace, night)
         return _compare(workspace)
     except OutreachError as error:
