@@ -7,17 +7,19 @@ fixed hash, so that both databases hold the same city.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import tempfile
 import time
 from pathlib import Path
 
 from sqlalchemy import Connection, insert, text, update
+from sqlalchemy.schema import CreateTable
 
 from outreach.store import migrations, receipts, slots
 from outreach.store.database import Store
 from outreach.store.dialects import to_ms
 from outreach.store.events import Verdict
-from outreach.store.tables import campaign, checkpoint, department, event_position, topic
+from outreach.store.tables import campaign, checkpoint, department, event_position, events, main, topic
 
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 TOPICS, DEPARTMENTS, DAYS = 60, 12, 730
@@ -235,8 +237,14 @@ class City:
                 connection.exec_driver_sql("DETACH raw")
 
 
+def _shape() -> str:
+    """Of the schema, so that a city is made again when the tables are others."""
+    tables = [*main.sorted_tables, *events.sorted_tables]
+    return hashlib.sha256("".join(str(CreateTable(table)) for table in tables).encode()).hexdigest()[:8]
+
+
 def sqlite_city(people: int) -> Store:
-    folder = FOLDER / f"sqlite-{people}"
+    folder = FOLDER / f"sqlite-{people}-{_shape()}"
     store = Store.open(f"sqlite:///{folder}/outreach.db")
     if not (folder / "made").exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -249,7 +257,7 @@ def sqlite_city(people: int) -> Store:
 
 def postgres_city(server: str, people: int) -> Store:
     """`server` is the URL of one on which databases may be made."""
-    name = f"city_{people}"
+    name = f"city_{people}_{_shape()}"
     admin = Store.open(server)
     url = admin.main.url
     with admin.main.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

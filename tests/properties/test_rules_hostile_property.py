@@ -90,14 +90,14 @@ FRAGMENTS = [
 @example('\\"' * 4999)
 @example("a-" * 4999)
 def test_no_text_raises_anything_but_a_rule_error(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     try:
         rule = parse(text, words=("Parks and trails", "Parking & street sweeping"))
     except RuleError as error:
         found = error
     else:
         found = None
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
     if found is not None:
         assert str(found)
         assert found.line >= 1
