@@ -24,7 +24,7 @@ KINDS: Final = {
     "notice": "one thing people should know or do",
     "alert": "what cannot wait",
     "case-status": "how one person's matter stands",
-    "survey": "one question, one large button",
+    "survey": "one question, answered by a click",
     "digest": "many short items",
 }
 HOW: Final = """\

@@ -75,7 +75,7 @@ def convert(protected: str, *, placeholders: Placeholders, links: Links, place: 
             text.append(plaintext.block(node, writer.address))
         elif node.type == "question":
             asked = writer.question(node)
-            prose.append(f"<h3>{escape(asked.text)}</h3>")
+            prose.append(f"<h2>{escape(asked.text)}</h2>")
             flush()
             text.append(f"{asked.text}\n\n")
             for number, answer in enumerate(asked.answers):

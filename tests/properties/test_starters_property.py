@@ -22,7 +22,7 @@ from outreach.rendering.layouts import content_folder, layout_names, read_layout
 from outreach.rendering.links import checked
 from outreach.rendering.message import CompiledMessage, Mailbox, Message, Recipient, Source, compile_message
 from outreach.rendering.preview import render_preview
-from outreach.tokens import KeyRing, Purpose, click_base, open_url, unsubscribe_url, view_url
+from outreach.tokens import KeyRing, Purpose, answer_base, click_base, open_url, unsubscribe_url, view_url
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 KEYS = KeyRing({1: b"k" * 32})
@@ -31,7 +31,7 @@ PEOPLE = 500
 SIGNED = 12
 HEADERS = [
     "DKIM-Signature", "From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type",
-    "Content-Language", "List-Id", "List-Unsubscribe-Post", "Feedback-ID", "List-Unsubscribe",
+    "Content-Language", "List-Id", "List-Unsubscribe-Post", "Feedback-ID", "Precedence", "List-Unsubscribe",
 ]  # fmt: skip
 PIECES = [
     "{{7*7}}", "{{config}}", "{{''.__class__.__mro__}}", "{{''|attr('__class__')}}", "{% include '/etc/passwd' %}",
@@ -80,6 +80,7 @@ def starter(name: str) -> tuple[CompiledMessage, Composer]:
 
 
 URLS = {
+    "answer_base": answer_base(BASE, KEYS.sign(Purpose.ANSWER, 9, 12)),
     "click_base": click_base(BASE, KEYS.sign(Purpose.CLICK, 9, 12)),
     "pixel_url": open_url(BASE, KEYS.sign(Purpose.OPEN, 9, 12)),
     "unsubscribe_url": unsubscribe_url(BASE, KEYS.sign(Purpose.UNSUBSCRIBE, 9, 12)),
