@@ -1,9 +1,12 @@
 """Who receives: the provider behind an address, as far as its name or the reporting host says.
 
-Custom domains at Google or Microsoft show their provider only in the host that answered.
+Custom domains at Google or Microsoft show their provider only in the host that answered, or in their MX.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from outreach.bounces.classify import PROVIDERS
 
@@ -28,10 +31,19 @@ _DOMAINS = {
 _BY_DOMAIN = {domain: name for name, domains in _DOMAINS.items() for domain in domains}
 
 
-def provider(address: str, *, remote: str = "", text: str = "") -> str:
-    """A provider's name, or the address's own domain where it keeps its mail itself."""
+OTHER = "other"
+"""What the table of sending says of a domain whose mail servers belong to nobody it knows."""
+
+
+def provider(address: str, *, remote: str = "", text: str = "", by_mx: Mapping[str, str] = MappingProxyType({})) -> str:
+    """A provider's name, or the address's own domain where it keeps its mail itself.
+
+    `by_mx` says of domains whose servers take their mail, as sending looked it up.
+    """
     domain = address.rpartition("@")[2].lower()
     if known := _BY_DOMAIN.get(domain):
+        return known
+    if (known := by_mx.get(domain, OTHER)) != OTHER:
         return known
     for told in (remote.lower(), text.lower()[:500]):
         for name, pattern in PROVIDERS.items():
@@ -48,6 +60,7 @@ NAMES = {
     "comcast": "Comcast",
     "orange": "Orange",
     "gmx": "GMX and Web.de",
+    "mimecast": "Mimecast",
 }
 
 

@@ -25,7 +25,7 @@ from outreach.bounces.providers import provider
 from outreach.bounces.reading import Kind, Reading, Recipient
 from outreach.events import Event
 from outreach.events import Kind as EventKind
-from outreach.store import events
+from outreach.store import events, placement
 from outreach.store.deliveries import State
 from outreach.store.tables import campaign, delivery, feedback, subscriber
 from outreach.tokens import KeyRing, Subject
@@ -89,7 +89,7 @@ def record(
     address = _address(connection, subject.subscriber_id)
     recipient = _mine(reading, address)
     effect = decide(recipient.reason, hard=recipient.hard, action=recipient.action, proven=True)
-    detail = _detail(recipient, effect, address=address, limits=limits, domain=domain)
+    detail = _detail(connection, recipient, effect, address=address, limits=limits, domain=domain)
     new = events.bind(connection, _event(EventKind.BOUNCE, subject, identity, now, detail))
     return Taken(Fate.RECORDED if new else Fate.KNOWN, effect, subject)
 
@@ -118,7 +118,7 @@ def record_refusals(connection: Connection, campaign_id: int, *, limits: Limits,
     for row in rows:
         recipient = _refused(row.address, row.reason or "")
         effect = decide(recipient.reason, hard=recipient.hard, action=recipient.action, proven=True)
-        detail = _detail(recipient, effect, address=row.address, limits=limits, domain=domain)
+        detail = _detail(connection, recipient, effect, address=row.address, limits=limits, domain=domain)
         subject = Subject(campaign_id, row.subscriber_id)
         new += events.bind(
             connection, _event(EventKind.BOUNCE, subject, REFUSALS, row.at or now, detail, spool=REFUSALS)
@@ -161,8 +161,10 @@ def _mine(reading: Reading, address: str | None) -> Recipient:
 
 
 def _detail(
-    recipient: Recipient, effect: Effect, *, address: str | None, limits: Limits, domain: str
+    connection: Connection, recipient: Recipient, effect: Effect, *, address: str | None, limits: Limits, domain: str
 ) -> dict[str, Any]:
+    theirs = (address or recipient.address).rpartition("@")[2].lower()
+    by_mx = {theirs: known} if (known := placement.provider_of(connection, theirs)) else {}
     found: dict[str, Any] = {
         "effect": effect.value,
         "reason": recipient.reason.value,
@@ -172,7 +174,7 @@ def _detail(
         "status": recipient.status,
         "reply": recipient.reply,
         "text": recipient.text[:500],
-        "provider": provider(address or recipient.address, remote=recipient.remote, text=recipient.text),
+        "provider": provider(theirs, remote=recipient.remote, text=recipient.text, by_mx=by_mx),
     }
     if effect is Effect.COUNT:
         found |= {"soft": limits.soft, "days": limits.days}

@@ -23,6 +23,7 @@ def deliverability(ctx: click.Context, as_json: bool, html: Path | None, days: i
     outreach deliverability
     outreach deliverability --html deliverability.html
     outreach deliverability import report.xml.gz      a DMARC or TLS report that came another way
+    outreach deliverability import snds.csv           what Microsoft or Google tell about us
     """
     if ctx.invoked_subcommand:
         return
@@ -57,15 +58,20 @@ def deliverability(ctx: click.Context, as_json: bool, html: Path | None, days: i
 @deliverability.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def import_(files: tuple[Path, ...]) -> None:
-    """Take DMARC aggregate and TLS reports from FILES: XML or JSON, plain, gzip or zip."""
+    """Take DMARC aggregate and TLS reports from FILES: XML or JSON, plain, gzip or zip.
+
+    Also what providers tell about us: the spam rate of Google's Postmaster Tools (the dashboard's CSV, or the JSON of
+    its interface) and Microsoft's SNDS (CSV). Taking a file twice changes nothing.
+    """
     from outreach.bounces.unpacking import MAX_IN
     from outreach.cli.workspace import open_workspace
     from tracking.bounces.reports import take_file
 
     workspace = open_workspace()
+    domain = workspace.settings.text("mail.domain")
     for path in files:
         with path.open("rb") as file:
-            count = take_file(workspace.store, file.read(MAX_IN + 1), now=workspace.now())
+            count = take_file(workspace.store, file.read(MAX_IN + 1), now=workspace.now(), domain=domain)
         click.echo(f"{path}: {count} reports" if count else f"{path}: no report we know")
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from outreach.events import Kind
 from outreach.store.deliveries import State
-from outreach.store.tables import campaign, delivery, feedback, seed_placement, subscriber
+from outreach.store.tables import campaign, delivery, feedback, mail_domain, seed_placement, subscriber
 
 MOST_ROWS = 400_000
 """Deliveries whose time to acceptance is looked at, the latest campaigns first."""
@@ -105,6 +105,11 @@ def accepted_between(connection: Connection, *, since: dt.datetime, until: dt.da
         .group_by(domain)
     )
     return {name: int(count) for name, count in rows}
+
+
+def provider_of(connection: Connection, domain: str) -> str | None:
+    """Which provider takes a domain's mail, whenever that was looked up; None if nobody has."""
+    return connection.scalar(select(mail_domain.c.provider).where(mail_domain.c.domain == domain))
 
 
 # --- seeds ------------------------------------------------------------------------------------------------------

@@ -101,6 +101,17 @@ def tls_failures(connection: Connection, *, since: dt.datetime) -> list[tuple[st
     return [(row[0], row[1], int(row[2])) for row in rows]
 
 
+def told(connection: Connection, *, kinds: Sequence[str], since: dt.datetime) -> list[tuple[str, str, dict[str, Any]]]:
+    """What providers told us about us since then: kind, our domain or address, and their figures; the latest last."""
+    rows = connection.execute(
+        select(received_report.c.kind, received_report.c.domain, report_row.c.detail)
+        .join(received_report, received_report.c.id == report_row.c.report_id)
+        .where(received_report.c.kind.in_(kinds), received_report.c.ends_at >= since)
+        .order_by(received_report.c.begins_at, received_report.c.domain)
+    )
+    return [(kind, about, detail) for kind, about, detail in rows]
+
+
 def reports(connection: Connection, *, since: dt.datetime) -> dict[str, int]:
     """How many of each kind came."""
     rows = connection.execute(

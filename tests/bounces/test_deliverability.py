@@ -166,3 +166,17 @@ def test_what_strangers_say_is_escaped(sqlite_store: Store, now: dt.datetime) ->
 def test_a_share_of_few_is_told_as_a_count() -> None:
     assert (Share(3, 25).text, Share(0, 0).text) == ("3 of 25", "–")
     assert Share(3, 3000).text == "0.10\u00a0% (0.03 to 0.29\u00a0%)"
+
+
+def test_custom_domains_count_where_their_mail_servers_are(store: Store, now: dt.datetime) -> None:
+    week = now - dt.timedelta(days=3)
+    send(store, 1, week, [*ordinary(40, 0), *ordinary(30, 5, OWN), *ordinary(20, 0, "lane.example")])
+    with store.write() as connection:
+        rows = [
+            {"domain": OWN, "provider": "google", "at": now - dt.timedelta(days=30)},
+            {"domain": "lane.example", "provider": "other", "at": now},
+        ]
+        connection.execute(insert(tables.mail_domain), rows)
+    health = collect(store, organisation="City of Example", now=now)
+    found = {each.name: (each.accepted, each.refused, dict(each.reasons)) for each in health.providers}
+    assert found == {"google": (65, 5, {"userunknown": 5}), "lane.example": (20, 0, {})}

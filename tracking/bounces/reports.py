@@ -1,10 +1,10 @@
-"""DMARC and TLS reports from a mail's attachments, or from a file, into the store."""
+"""DMARC and TLS reports from a mail's attachments, or from a file, into the store; so are Google's and SNDS's files."""
 
 from __future__ import annotations
 
 import datetime as dt
 
-from outreach.bounces import dmarc_reports, tls_reports
+from outreach.bounces import dmarc_reports, tls_reports, told
 from outreach.bounces.dmarc_reports import BadReport
 from outreach.bounces.mime import Part, parse
 from outreach.bounces.unpacking import MAX_IN, Bomb, unpack
@@ -33,20 +33,26 @@ def take_mail(store: Store, raw: bytes, *, now: dt.datetime) -> int:
     return sum(take_file(store, _whole(part), now=now) for part in parse(raw).walk() if part.type in _TYPES)
 
 
-def take_file(store: Store, raw: bytes, *, now: dt.datetime) -> int:
-    """Take the reports in a file as it came: XML or JSON, plain, gzip or zip. Raises BadReport."""
+def take_file(store: Store, raw: bytes, *, now: dt.datetime, domain: str | None = None) -> int:
+    """Take the reports in a file as it came: XML, JSON or CSV, plain, gzip or zip. How many. Raises BadReport.
+
+    With our `domain`, also what providers tell about us, each day as a report: such a file is brought by one of us, and
+    never believed from a mail.
+    """
     try:
         files = unpack(raw)
     except Bomb as error:
         raise BadReport(str(error)) from None
-    return sum(_take(store, file, now) for file in files)
+    return sum(_take(store, file, now, domain) for file in files)
 
 
-def _take(store: Store, raw: bytes, now: dt.datetime) -> int:
+def _take(store: Store, raw: bytes, now: dt.datetime, domain: str | None) -> int:
     if dmarc_reports.looks_like_one(raw):
         _take_dmarc(store, dmarc_reports.read(raw, now=now), now)
     elif tls_reports.looks_like_one(raw):
         _take_tls(store, tls_reports.read(raw, now=now), now)
+    elif domain is not None and told.looks_like_one(raw):
+        return _take_told(store, told.read(raw, domain=domain, now=now), now)
     else:
         return 0
     return 1
@@ -112,6 +118,31 @@ def _take_tls(store: Store, report: tls_reports.Report, now: dt.datetime) -> Non
             at=now,
             rows=rows,
         )
+
+
+def _take_told(store: Store, days: list[told.Told], now: dt.datetime) -> int:
+    with store.write() as connection:
+        for each in days:
+            detail = {
+                "day": each.begins_at.date().isoformat(),
+                "complaint_rate": each.complaint_rate,
+                "recipients": each.recipients,
+                "colour": each.colour,
+                "trap_hits": each.trap_hits,
+            }
+            row = {"source": "", "count": 0, "passed": True, "disposition": "", "header_from": "", "detail": detail}
+            received_reports.add(
+                connection,
+                kind=each.kind,
+                organisation=each.kind,
+                report=f"{each.about} {each.begins_at:%Y-%m-%d %H:%M}"[:200],
+                domain=each.about[:255],
+                begins_at=each.begins_at,
+                ends_at=each.ends_at,
+                at=now,
+                rows=[row],
+            )
+    return len(days)
 
 
 def _whole(part: Part) -> bytes:

@@ -92,6 +92,31 @@ def _complaints(health: Health) -> Iterator[Advice]:
             )
 
 
+def _told(health: Health) -> Iterator[Advice]:
+    """What the provider itself says of us, which no complaint of ours can show: Google names nobody."""
+    for each in health.providers:
+        worst, recent = each.told_worst, each.told[-14:]
+        if worst is not None and (rate := worst.complaint_rate or 0.0) >= SPAM_WARNING:
+            stop = rate >= SPAM_STOP
+            yield Advice(
+                98 if stop else 75,
+                f"{name(each.name)} itself says: {percent(rate)} of our readers there pressed “spam” on {worst.day}. "
+                + (
+                    f"Above {percent(SPAM_STOP)} mail goes into the junk folder until a week is better; write to fewer."
+                    if stop
+                    else f"Stay below {percent(SPAM_WARNING)}."
+                ),
+            )
+        if red := [told for told in recent if told.colour == "RED" or told.trap_hits]:
+            last = red[-1]
+            what = "most of it was put into junk" if last.colour == "RED" else f"{last.trap_hits} went to spam traps"
+            yield Advice(
+                65,
+                f"Look at what {last.about} sent on {last.day}: {name(each.name)} says that {what}. "
+                "Traps are addresses nobody ever subscribed: see where the newest ones come from.",
+            )
+
+
 def _pauses(health: Health) -> Iterator[Advice]:
     for each in health.pauses:
         yield Advice(
@@ -178,6 +203,7 @@ def stranger(address: str, domain: str, count: int, refused: int) -> str:
 
 RULES: tuple[Callable[[Health], Iterator[Advice]], ...] = (
     _complaints,
+    _told,
     _authentication,
     _pauses,
     _alarms,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from sqlalchemy import Connection
 
 from outreach.bounces.health.chance import Share, chance_of_so_many
 from outreach.bounces.providers import provider
-from outreach.store import bounces, placement, received_reports
+from outreach.store import bounces, placement, received_reports, throttles
 from outreach.store.database import Store
 
 DAYS = 28
@@ -19,6 +21,9 @@ FALSE_ALARM = 0.001
 SPAM_WARNING, SPAM_STOP = 0.001, 0.003
 """Gmail and Yahoo: stay below 0.1 %, never reach 0.3 % of the mail that was accepted."""
 SHOWN = 8
+MX_KNOWN = dt.timedelta(days=365)
+"""A domain that changes its provider shows by a new look-up; an old one is better than none."""
+TOLD_BY = {"google": "google", "snds": "microsoft"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,18 @@ class Alarm:
     recent: Share
     before: Share
     chance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One day as the provider itself sees us: Google's Postmaster Tools, Microsoft's SNDS."""
+
+    about: str
+    day: str
+    complaint_rate: float | None
+    recipients: int
+    colour: str
+    trap_hits: int
 
 
 @dataclass(slots=True)
@@ -47,6 +64,24 @@ class Provider:
     t90: float | None = None
     placement: Counter[str] = field(default_factory=Counter)
     alarms: list[Alarm] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
+    """What the provider says of us itself, the latest last."""
+
+    def add(self, other: Provider) -> None:
+        """Count another one's mail as mine."""
+        self.accepted += other.accepted
+        self.deferred += other.deferred
+        self.waiting += other.waiting
+        self.refused += other.refused
+        self.complaints += other.complaints
+        self.reasons += other.reasons
+        self.placement += other.placement
+
+    @property
+    def told_worst(self) -> Told | None:
+        """The day with the highest complaint rate that the provider told."""
+        rated = [each for each in self.told if each.complaint_rate is not None]
+        return max(rated, key=lambda each: each.complaint_rate or 0.0, default=None)
 
     @property
     def handed_over(self) -> int:
@@ -85,13 +120,7 @@ class Health:
         """All providers together."""
         total = Provider("everybody")
         for each in self.providers:
-            total.accepted += each.accepted
-            total.deferred += each.deferred
-            total.waiting += each.waiting
-            total.refused += each.refused
-            total.complaints += each.complaints
-            total.reasons += each.reasons
-            total.placement += each.placement
+            total.add(each)
         return total
 
     def inbox_estimate(self) -> tuple[float, float, float] | None:
@@ -116,48 +145,88 @@ class Health:
 def collect(store: Store, *, organisation: str, now: dt.datetime, days: int = DAYS) -> Health:
     """Read the figures of the last days."""
     since = now - dt.timedelta(days=days)
-    week = now - dt.timedelta(days=RECENT)
     found: dict[str, Provider] = {}
-
-    def at(name: str) -> Provider:
-        return found.setdefault(name, Provider(name))
-
     with store.read() as connection:
-        times: dict[str, list[float]] = {}
-        for domain, entry in placement.deliveries(connection, since=since).items():
-            mine = at(provider(f"@{domain}"))
-            mine.accepted += entry.accepted
-            mine.deferred += entry.deferred
-            mine.waiting += entry.waiting
-            mine.refused += entry.bounced
-            times.setdefault(mine.name, []).extend(entry.minutes)
-        for name, minutes in times.items():
-            minutes.sort()
-            if minutes:
-                at(name).t50, at(name).t90 = minutes[len(minutes) // 2], minutes[int(len(minutes) * 0.9)]
-        for (name, reason, _), count in placement.bounces(connection, since=since, until=now).items():
-            at(name).reasons[reason] += count
-        for domain, count in placement.complaints(connection, since=since, until=now).items():
-            at(provider(f"@{domain}")).complaints += count
-        for name, counts in placement.placements(connection, since=since).items():
-            at(name).placement += counts
-        handed = [
-            _by_provider(placement.accepted_between(connection, since=begin, until=end))
-            for begin, end in ((week, now), (since, week))
-        ]
-        returned = [
-            _by_name(placement.bounces(connection, since=begin, until=end))
-            for begin, end in ((week, now), (since, week))
-        ]
-        complained = [
-            _by_provider(placement.complaints(connection, since=begin, until=end))
-            for begin, end in ((week, now), (since, week))
-        ]
-        pauses = tuple(bounces.pauses(connection, now=now))
-        kept = bounces.waiting(connection)
-        sources = tuple(received_reports.sources(connection, since=since))
-        tls_failures = tuple(received_reports.tls_failures(connection, since=since))
-        reports = received_reports.reports(connection, since=since)
+        names = _Names(throttles.domains(connection, since=now - MX_KNOWN))
+        _sent(connection, found, names, since)
+        _returned(connection, found, names, since, now)
+        _from_outside(connection, found, since)
+        _alarms(connection, found, names, since, now)
+        ordered = sorted(found.values(), key=lambda each: (-each.handed_over - each.waiting, each.name))
+        return Health(
+            organisation,
+            since,
+            now,
+            providers=tuple(_folded(ordered)),
+            pauses=tuple(bounces.pauses(connection, now=now)),
+            kept=bounces.waiting(connection),
+            sources=tuple(received_reports.sources(connection, since=since)),
+            tls_failures=tuple(received_reports.tls_failures(connection, since=since)),
+            reports=received_reports.reports(connection, since=since),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Which provider a receiving domain is at: by itself, or by its MX as sending looked it up."""
+
+    by_mx: dict[str, str]
+
+    def of(self, domain: str) -> str:
+        return provider(f"@{domain}", by_mx=self.by_mx)
+
+    def added(self, counts: dict[str, int]) -> Counter[str]:
+        total: Counter[str] = Counter()
+        for domain, count in counts.items():
+            total[self.of(domain)] += count
+        return total
+
+
+def _at(found: dict[str, Provider], name: str) -> Provider:
+    return found.setdefault(name, Provider(name))
+
+
+def _sent(connection: Connection, found: dict[str, Provider], names: _Names, since: dt.datetime) -> None:
+    times: dict[str, list[float]] = {}
+    for domain, entry in placement.deliveries(connection, since=since).items():
+        mine = _at(found, names.of(domain))
+        mine.accepted += entry.accepted
+        mine.deferred += entry.deferred
+        mine.waiting += entry.waiting
+        mine.refused += entry.bounced
+        times.setdefault(mine.name, []).extend(entry.minutes)
+    for name, minutes in times.items():
+        minutes.sort()
+        if minutes:
+            mine = found[name]
+            mine.t50, mine.t90 = minutes[len(minutes) // 2], minutes[int(len(minutes) * 0.9)]
+
+
+def _returned(
+    connection: Connection, found: dict[str, Provider], names: _Names, since: dt.datetime, now: dt.datetime
+) -> None:
+    for (name, reason, _), count in placement.bounces(connection, since=since, until=now).items():
+        _at(found, names.of(name)).reasons[reason] += count
+    for name, count in names.added(placement.complaints(connection, since=since, until=now)).items():
+        _at(found, name).complaints += count
+
+
+def _from_outside(connection: Connection, found: dict[str, Provider], since: dt.datetime) -> None:
+    """What our own mailboxes there show, and what the provider tells us about ourselves."""
+    for name, counts in placement.placements(connection, since=since).items():
+        _at(found, name).placement += counts
+    for kind, about, detail in received_reports.told(connection, kinds=tuple(TOLD_BY), since=since):
+        _at(found, TOLD_BY[kind]).told.append(Told(about, **detail))
+
+
+def _alarms(
+    connection: Connection, found: dict[str, Provider], names: _Names, since: dt.datetime, now: dt.datetime
+) -> None:
+    week = now - dt.timedelta(days=RECENT)
+    spans = ((week, now), (since, week))
+    handed = [names.added(placement.accepted_between(connection, since=begin, until=end)) for begin, end in spans]
+    returned = [_by_name(placement.bounces(connection, since=begin, until=end), names) for begin, end in spans]
+    complained = [names.added(placement.complaints(connection, since=begin, until=end)) for begin, end in spans]
     looks = max(1, 2 * len(found))
     for name, mine in found.items():
         for what, both in (("refused", returned), ("complaints", complained)):
@@ -165,18 +234,6 @@ def collect(store: Store, *, organisation: str, now: dt.datetime, days: int = DA
             alarm = _alarm(what, recent, before)
             if alarm is not None and alarm.chance < FALSE_ALARM / looks:
                 mine.alarms.append(alarm)
-    ordered = sorted(found.values(), key=lambda each: (-each.handed_over - each.waiting, each.name))
-    return Health(
-        organisation,
-        since,
-        now,
-        providers=tuple(_folded(ordered)),
-        pauses=pauses,
-        kept=kept,
-        sources=sources,
-        tls_failures=tls_failures,
-        reports=reports,
-    )
 
 
 def _alarm(what: str, recent: Share, before: Share) -> Alarm | None:
@@ -185,17 +242,11 @@ def _alarm(what: str, recent: Share, before: Share) -> Alarm | None:
     return Alarm(what, recent, before, chance_of_so_many(recent.count, recent.of, before.count, before.of))
 
 
-def _by_provider(counts: dict[str, int]) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for domain, count in counts.items():
-        total[provider(f"@{domain}")] += count
-    return total
-
-
-def _by_name(counts: dict[tuple[str, str, str], int]) -> Counter[str]:
+def _by_name(counts: dict[tuple[str, str, str], int], names: _Names) -> Counter[str]:
+    """By provider; a bounce from before its domain's MX was known says the domain."""
     total: Counter[str] = Counter()
     for (name, _, _), count in counts.items():
-        total[name] += count
+        total[names.of(name)] += count
     return total
 
 
@@ -205,13 +256,7 @@ def _folded(providers: list[Provider]) -> list[Provider]:
         return providers
     rest = Provider(f"{len(providers) - SHOWN} smaller ones")
     for each in providers[SHOWN:]:
-        rest.accepted += each.accepted
-        rest.deferred += each.deferred
-        rest.waiting += each.waiting
-        rest.refused += each.refused
-        rest.complaints += each.complaints
-        rest.reasons += each.reasons
-        rest.placement += each.placement
+        rest.add(each)
         rest.alarms += each.alarms
     return [*providers[:SHOWN], rest]
 
@@ -236,6 +281,7 @@ def as_json(health: Health, advice: list[str]) -> dict[str, Any]:
                 "t50_minutes": each.t50,
                 "t90_minutes": each.t90,
                 "placement": dict(each.placement),
+                "told": [asdict(told) for told in each.told],
                 "alarms": [
                     {
                         "what": alarm.what,

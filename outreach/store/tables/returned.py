@@ -82,18 +82,20 @@ mailbox_position = Table(  # how far a mailbox was read; another UIDVALIDITY mea
     Column("uid", BigId, nullable=False),
 )
 
-received_report = Table(  # DMARC aggregates (RFC 9990) and TLS reports (RFC 8460), one row each
-    "received_report",
-    main,
-    Column("id", BigId, primary_key=True),
-    Column("kind", String(8), nullable=False),  # dmarc tls
-    Column("organisation", String(200), nullable=False),
-    Column("report", String(200), nullable=False),
-    Column("domain", String(255), nullable=False),
-    Column("begins_at", Instant, nullable=False),
-    Column("ends_at", Instant, nullable=False),
-    Column("at", Instant, nullable=False),
-    UniqueConstraint("kind", "organisation", "report"),
+received_report = (
+    Table(  # DMARC aggregates (RFC 9990), TLS reports (RFC 8460), days told by Google and SNDS: one row each
+        "received_report",
+        main,
+        Column("id", BigId, primary_key=True),
+        Column("kind", String(8), nullable=False),  # dmarc tls google snds
+        Column("organisation", String(200), nullable=False),
+        Column("report", String(200), nullable=False),
+        Column("domain", String(255), nullable=False),
+        Column("begins_at", Instant, nullable=False),
+        Column("ends_at", Instant, nullable=False),
+        Column("at", Instant, nullable=False),
+        UniqueConstraint("kind", "organisation", "report"),
+    )
 )
 
 report_row = Table(  # one source of a DMARC aggregate, or one failure of a TLS report
