@@ -8,31 +8,32 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
 from outreach.campaigns import audience
-from outreach.campaigns.compiling import compile_all
+from outreach.campaigns.compiling import compile_all, template_of
 from outreach.campaigns.definition import DEFAULT_TEMPLATE, CampaignError, Definition, load
 from outreach.campaigns.frequency import frequency
+from outreach.campaigns.pictures import Pictures
+from outreach.campaigns.rows import Rows
 from outreach.campaigns.samples import typical
 from outreach.campaigns.schedule import ScheduleError, parse
 from outreach.campaigns.terms import sending_domain
 from outreach.errors import OutreachError
 from outreach.preflight import gate, records
 from outreach.preflight.dns import Resolver
-from outreach.preflight.draft import City, Draft, Failure, Reach, Schedule
+from outreach.preflight.draft import City, Draft, Reach, Schedule
 from outreach.preflight.findings import Finding, Severity, ordered
 from outreach.rendering.compose import Composer
-from outreach.rendering.errors import ComposeError, MissingValue, TemplateError, did_you_mean
-from outreach.rendering.layouts import read_layout
-from outreach.rendering.links import CLICK_BASE, PERSONAL_URLS
-from outreach.rendering.message import CompiledMessage, Message, Recipient
+from outreach.rendering.errors import ComposeError, TemplateError, did_you_mean
+from outreach.rendering.layouts import Template
+from outreach.rendering.message import CompiledMessage
 from outreach.rendering.preview import render_preview
 from outreach.segmentation.catalogue import load_catalogue
 from outreach.segmentation.errors import RuleError
@@ -45,7 +46,6 @@ from outreach.tokens import KeyRing
 
 Report: TypeAlias = Callable[[TemplateError | CampaignError], None]
 
-BATCH: Final = 64
 _NO_KEYS: Final = KeyRing({1: bytes(32)})
 """Nothing made here leaves: the links only have to be as long as real ones."""
 
@@ -95,9 +95,13 @@ def check(
         return Checked(path, (*found, _of(error)), (), None, error)
     with store.read() as connection:
         catalogue = load_catalogue(connection, segments=segments)
-        messages = _compiled(definitions, settings, catalogue, report)
+        pictures = Pictures.of(settings)
+        messages, templates = _compiled(definitions, settings, catalogue, report, pictures)
         main = next(iter(definitions.values()))
-        drafts = [_draft(each, main, messages.get(language)) for language, each in definitions.items()]
+        drafts = [
+            _draft(each, main, messages.get(language), templates.get(language, Template("")), pictures)
+            for language, each in definitions.items()
+        ]
         composers = {language: _composer(message, settings) for language, message in messages.items()}
         reach = _reach(connection, settings, main, catalogue, composers, messages, report, now=now)
         mails = {language: _sample_mail(composers[language], message, now) for language, message in messages.items()}
@@ -134,25 +138,40 @@ def city(settings: Settings, main: Definition) -> City:
 
 
 def _compiled(
-    definitions: Mapping[str, Definition], settings: Settings, catalogue: Catalogue, report: Report
-) -> dict[str, CompiledMessage]:
-    """Each language that compiles; what keeps the others from it is reported."""
+    definitions: Mapping[str, Definition],
+    settings: Settings,
+    catalogue: Catalogue,
+    report: Report,
+    pictures: Pictures,
+) -> tuple[dict[str, CompiledMessage], dict[str, Template]]:
+    """Each language that compiles, and its template; what keeps the others from it is reported."""
     messages: dict[str, CompiledMessage] = {}
+    templates: dict[str, Template] = {}
     for language, definition in definitions.items():
         usable = definition if definition.subject else replace(definition, subject="(none)")
         try:
-            read_layout(definition.template, folders=[settings.root / "templates"])
-        except OutreachError as error:
-            report(CampaignError(str(error), place=definition.path, line=definition.lines.get("template")))
+            templates[language] = template_of(usable, settings)
+        except CampaignError as error:
+            report(error)
             usable = replace(usable, template=DEFAULT_TEMPLATE)
         try:
-            messages |= compile_all({language: usable}, settings, known_fields=catalogue.fields, report=report)
+            messages |= compile_all(
+                {language: usable}, settings, known_fields=catalogue.fields, report=report, pictures=pictures
+            )
         except (TemplateError, CampaignError) as error:
             report(error)
-    return messages
+    return messages, templates
 
 
-def _draft(definition: Definition, main: Definition, message: CompiledMessage | None) -> Draft:
+def _draft(
+    definition: Definition,
+    main: Definition,
+    message: CompiledMessage | None,
+    template: Template,
+    pictures: Pictures,
+) -> Draft:
+    """What the checks look at. Of a whole message that is its text, which has the same words and links."""
+    whole = bool(template.text) and not definition.body.strip()
     html = text = ""
     if message is not None:
         with contextlib.suppress(ComposeError):  # told with the place, once the real people are rendered
@@ -164,8 +183,11 @@ def _draft(definition: Definition, main: Definition, message: CompiledMessage | 
         preheader=definition.preheader,
         sender=definition.sender,
         reply_to=definition.reply_to,
-        body=definition.body,
-        body_line=definition.body_line,
+        body=template.text if whole else definition.body,
+        body_line=1 if whole else definition.body_line,
+        body_file=f"{template.place}.txt" if whole else "",
+        written_in=template.languages,
+        images={written: image for address, (written, image) in pictures.used.items() if address in html},
         lines=definition.lines,
         main_place="" if definition is main else str(main.path),
         message=message,
@@ -218,7 +240,7 @@ def _reach(
         return None
     purpose = audience.Purpose(topic.id, topic.message_class, file=main.name, name=main.name)
     chosen = audience.choose(connection, rule, purpose=purpose, frequency=frequency(settings), now=now)
-    rows = _Rows(composers, messages, default=main.language, known=catalogue.fields, now=now)
+    rows = Rows(composers, messages, default=main.language, known=catalogue.fields, now=now)
     rows.render(audiences.people(connection, chosen.people))
     return Reach(
         place=place,
@@ -234,88 +256,6 @@ def _reach(
         failures=tuple(rows.failures()),
         heaviest=rows.heaviest(),
     )
-
-
-class _Rows:
-    """Renders everybody's message and remembers what failed, for how many, and who gets the most."""
-
-    def __init__(
-        self,
-        composers: Mapping[str, Composer],
-        messages: Mapping[str, CompiledMessage],
-        *,
-        default: str,
-        known: Collection[str],
-        now: dt.datetime,
-    ) -> None:
-        self._composers, self._messages, self._default, self._now = composers, messages, default, now
-        self._known = known
-        self._failed: dict[tuple[str, str, str], list[int]] = {}
-        self._largest: dict[str, tuple[int, Recipient]] = {}
-        self.people = 0
-
-    def render(self, people: Iterable[audiences.Person]) -> None:
-        pending: dict[str, list[Recipient]] = {}
-        for person in people:
-            self.people += 1
-            language = self._language(person.locale)
-            if language in self._composers:
-                batch = pending.setdefault(language, [])
-                batch.append(_recipient(person))
-                if len(batch) == BATCH:
-                    self._batch(language, pending.pop(language))
-        for language, batch in pending.items():
-            self._batch(language, batch)
-
-    def _language(self, locale: str | None) -> str:
-        for language in self._messages:
-            if locale and (locale == language or locale.startswith(f"{language}-")):
-                return language
-        return self._default
-
-    def _batch(self, language: str, batch: list[Recipient]) -> None:
-        composer = self._composers[language]
-        for recipient, made in zip(batch, composer.compose_many(batch, now=self._now), strict=True):
-            result: Message | ComposeError = made
-            used = recipient
-            for _ in range(len(self._messages[language].fields) + 1):
-                if not isinstance(result, MissingValue):
-                    break
-                self._fail(language, f"no value for {result.field}", result.field, recipient)
-                # As if it were known, to find what else this person lacks.
-                used = replace(used, attributes={**used.attributes, result.field: "x"})
-                (result,) = composer.compose_many([used], now=self._now)
-            if isinstance(result, ComposeError):
-                self._fail(language, str(result), "", recipient)
-            elif len(result.data) > self._largest.get(language, (0, used))[0]:
-                self._largest[language] = len(result.data), used
-
-    def _fail(self, language: str, problem: str, field: str, recipient: Recipient) -> None:
-        counted = self._failed.setdefault((language, problem, field), [0, recipient.subscriber_id])
-        counted[0] += 1
-
-    def failures(self) -> Iterator[Failure]:
-        for (language, problem, field), (people, example) in self._failed.items():
-            if not field or field in self._known:  # what nobody has is told already
-                yield Failure(language=language, problem=problem, people=people, example=example, field=field)
-
-    def heaviest(self) -> dict[str, int]:
-        """Bytes of the HTML as its reader's program will count them."""
-        urls = dict.fromkeys((*PERSONAL_URLS, CLICK_BASE), f"https://tracking.invalid/{'x' * 32}")
-        return {
-            language: len(render_preview(self._messages[language], recipient, urls=urls)[1].encode())
-            for language, (_, recipient) in self._largest.items()
-        }
-
-
-def _recipient(person: audiences.Person) -> Recipient:
-    attributes: dict[str, Any] = {
-        **person.attributes,
-        "email": person.address,
-        "language": person.locale,
-        "joined": person.joined_at,
-    }
-    return Recipient(person.subscriber_id, person.address, attributes)
 
 
 def _sample_mail(composer: Composer, message: CompiledMessage, now: dt.datetime) -> bytes:

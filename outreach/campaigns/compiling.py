@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from outreach.campaigns.dates import invitation
 from outreach.campaigns.definition import CampaignError, Definition
 from outreach.campaigns.looks import look_of
+from outreach.campaigns.pictures import Pictures
 from outreach.errors import UsageError
 from outreach.rendering.errors import Report, refuse
-from outreach.rendering.layouts import read_layout
+from outreach.rendering.layouts import Template, read_template
 from outreach.rendering.message import CompiledMessage, Source, compile_message
 from outreach.rendering.words import words
 from outreach.settings import Settings
@@ -21,8 +23,11 @@ def compile_all(
     *,
     known_fields: Collection[str],
     report: Report = refuse,
+    pictures: Pictures | None = None,
 ) -> dict[str, CompiledMessage]:
     """Each language's message. TemplateError or CampaignError names the file, the line and the remedy.
+
+    Whoever wants to publish or show the images that are used passes `pictures`, which then knows them.
 
     All languages share one numbering of links: each goes on where the one before it ended, so the last message
     knows them all.
@@ -30,7 +35,7 @@ def compile_all(
     messages: dict[str, CompiledMessage] = {}
     links: tuple[str, ...] = ()
     for language, definition in definitions.items():
-        source = _source(definition, settings)
+        source = _source(definition, settings, pictures or Pictures.of(settings))
         messages[language] = compile_message(source, known_fields=known_fields, links=links, report=report)
         links = messages[language].links
     _same_question(definitions, messages)
@@ -50,7 +55,10 @@ def _same_question(definitions: Mapping[str, Definition], messages: Mapping[str,
             )
 
 
-def _source(definition: Definition, settings: Settings) -> Source:
+def _source(definition: Definition, settings: Settings, pictures: Pictures) -> Source:
+    template = template_of(definition, settings)
+    if not definition.body.strip() and not template.text:
+        raise CampaignError("it has no text below its front matter", place=definition.path, line=definition.body_line)
     drill = words(definition.language).drill if definition.drill else ""
     # In front of the first line, so that faults below it keep their line.
     warned = f"**{drill}** {definition.body}" if drill else definition.body
@@ -61,7 +69,11 @@ def _source(definition: Definition, settings: Settings) -> Source:
         reply_to=definition.reply_to,
         language=definition.language,
         preheader=definition.preheader,
-        layout=_layout(definition, settings),
+        layout=template.mjml,
+        layout_place=template.place,
+        text=template.text,
+        calendar=invitation(definition, default_zone=settings.text("organisation.timezone")),
+        published=pictures.address,
         organisation=settings.text("organisation.name"),
         postal_address=settings.text("organisation.address"),
         topic=definition.topic,
@@ -70,10 +82,12 @@ def _source(definition: Definition, settings: Settings) -> Source:
     )
 
 
-def _layout(definition: Definition, settings: Settings) -> str:
+def template_of(definition: Definition, settings: Settings) -> Template:
+    """What a campaign's `template:` stands for in its language. CampaignError names the line."""
     try:
         look = look_of(definition.sender, settings.root)
-        return read_layout(definition.template, folders=[settings.root / "templates"], look=look)
+        folders = [settings.root / "templates"]
+        return read_template(definition.template, language=definition.language, folders=folders, look=look)
     except UsageError as error:
         line = definition.lines.get("template")
         raise CampaignError(f"`template:` {error}", place=definition.path, line=line) from None

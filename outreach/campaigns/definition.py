@@ -25,7 +25,12 @@ from outreach.errors import OutreachError
 from outreach.rendering.message import Mailbox
 
 REQUIRED = ("subject", "to", "topic", "from")
-OPTIONAL = ("template", "preheader", "reply_to", "not_after", "in_doubt", "schedule", "drill")
+OPTIONAL = ("template", "preheader", "reply_to", "event", "not_after", "in_doubt", "schedule", "drill")
+ATTACHMENTS = ("attach", "attachment", "attachments", "file", "files")
+NO_ATTACHMENTS = (
+    "a file is never sent along: filters hold such mail back, and it cannot be corrected afterwards. Put the file on "
+    "your site and link to it; an invitation to a date goes with `event:`"
+)
 VARIANT = re.compile(r"^(?P<stem>.+)\.(?P<language>[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)$")
 DEFAULT_TEMPLATE = "notice"
 
@@ -66,6 +71,8 @@ class Definition:
     in_doubt: str
     not_after: str
     schedule: str
+    event: str
+    """A date that comes along as an invitation, as written; empty: none."""
     drill: bool
     """An exercise: it says so in its subject and above its text, in every language."""
     body: str
@@ -111,8 +118,6 @@ def _definition(path: Path, *, language: str, inherited: Mapping[str, tuple[str,
         report(CampaignError("in_doubt can be hold or resend", place=path, line=fields["in_doubt"][1]))
     if value["drill"].lower() not in ("", "yes", "no"):
         report(CampaignError("drill can be yes or no", place=path, line=fields["drill"][1]))
-    if not body.strip():
-        raise CampaignError("it has no text below its front matter", place=path, line=body_line)
     return Definition(
         path=path,
         name=path.stem,
@@ -128,6 +133,7 @@ def _definition(path: Path, *, language: str, inherited: Mapping[str, tuple[str,
         in_doubt=value["in_doubt"],
         not_after=value["not_after"],
         schedule=value["schedule"],
+        event=value["event"],
         drill=value["drill"].lower() == "yes",
         body=body,
         body_line=body_line,
@@ -148,7 +154,9 @@ def _front_matter(path: Path, text: str, report: Report) -> tuple[dict[str, tupl
         name = name.strip().lower().replace("-", "_")
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        if not colon or name not in (*REQUIRED, *OPTIONAL):
+        if name in ATTACHMENTS:
+            report(CampaignError(f"`{name}:` {NO_ATTACHMENTS}", place=path, line=number))
+        elif not colon or name not in (*REQUIRED, *OPTIONAL):
             near = difflib.get_close_matches(name, (*REQUIRED, *OPTIONAL), 1)
             meant = f"; did you mean `{near[0]}:`?" if near else f"; there are {', '.join((*REQUIRED, *OPTIONAL))}"
             report(CampaignError(f"{line.strip()!r} is no field of a campaign{meant}", place=path, line=number))
@@ -183,6 +191,7 @@ def _inherited(main: Definition) -> dict[str, tuple[str, int]]:
         "in_doubt": (main.in_doubt, 0),
         "not_after": (main.not_after, 0),
         "drill": ("yes" if main.drill else "", 0),
+        "event": (main.event, 0),
     }
 
 

@@ -17,6 +17,7 @@ from outreach import clock
 from outreach.campaigns import later
 from outreach.campaigns.approval import refuse_drift, refuse_edited, refuse_unapproved
 from outreach.campaigns.asking import announcing
+from outreach.campaigns.pictures import refuse_missing
 from outreach.campaigns.trial import refuse_trial
 from outreach.errors import Blocked
 from outreach.rendering.questions import Question
@@ -61,6 +62,7 @@ def check(store: Store, settings: Settings, name: str) -> Campaign:
             refuse_trial(connection, settings, campaign, now=_now())
     if campaign.status is Status.APPROVED:
         refuse_edited(store, campaign, settings)
+        refuse_missing(campaign.plan.get("images", []), settings.data)
         later.refuse_untimely(campaign, now=_now())
     if campaign.status is Status.STOPPED:
         raise Blocked(f"{campaign.name} was stopped; it cannot be sent any more. Plan it again")

@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from outreach.addresses import normalise
 from outreach.campaigns.compiling import compile_all
 from outreach.campaigns.definition import CampaignError, Definition, load
+from outreach.campaigns.pictures import Pictures
 from outreach.campaigns.terms import plan_hash, terms
 from outreach.campaigns.trial import refuse_trial
 from outreach.errors import Blocked, OutreachError, UsageError
@@ -71,7 +72,11 @@ def prepare(
     definitions = load(path, default_language=settings.text("organisation.language"))
     main = next(iter(definitions.values()))
     language = person.locale if person.locale in definitions else main.language
-    messages = compile_all({language: definitions[language]}, settings, known_fields=[*fields, *values])
+    pictures = Pictures.of(settings)
+    messages = compile_all(
+        {language: definitions[language]}, settings, known_fields=[*fields, *values], pictures=pictures
+    )
+    pictures.publish(settings.data)
     try:
         with store.write() as connection:
             topic = topics.find(connection, main.topic)

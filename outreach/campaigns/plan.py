@@ -20,6 +20,7 @@ from outreach.campaigns.compiling import compile_all
 from outreach.campaigns.definition import CampaignError, Definition, load
 from outreach.campaigns.estimate import Estimate, estimate
 from outreach.campaigns.frequency import frequency
+from outreach.campaigns.pictures import Pictures
 from outreach.campaigns.series import stands_for
 from outreach.campaigns.terms import plan_hash, terms
 from outreach.errors import Blocked
@@ -99,6 +100,7 @@ def plan(
             "in_digests": in_digests,
             "cap": str(frequency(settings).cap(topic.message_class) or ""),
             "estimate": takes.document(),
+            "images": list(written.images),
             "planned_by": planned_by,
             "findings": [dict(finding) for finding in findings],
             **written.timing.document(),
@@ -132,6 +134,8 @@ class _Written:
     catalogue: Catalogue
     rule: ColumnElement[bool]
     timing: later.Timing
+    images: tuple[str, ...]
+    """The workspace's own, by the names they are published under."""
     again: bool
     """One moment of a recurring campaign, which is for everybody again."""
 
@@ -153,13 +157,16 @@ def _read(
     main = next(iter(definitions.values()))
     with store.read() as connection:
         catalogue = load_catalogue(connection, segments=segments)
+    pictures = Pictures.of(settings)
+    messages = compile_all(definitions, settings, known_fields=catalogue.fields, pictures=pictures)
     return _Written(
         path,
         definitions,
-        compile_all(definitions, settings, known_fields=catalogue.fields),
+        messages,
         catalogue,
         _rule(main, catalogue, now=now, zone=settings.zone),
         later.timing(main, settings, now=now, occurrence=occurrence),
+        images=tuple(pictures.publish(settings.data)),
         again=occurrence is not None,
     )
 

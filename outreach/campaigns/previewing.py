@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from outreach.campaigns.compiling import compile_all
 from outreach.campaigns.definition import load
+from outreach.campaigns.pictures import Pictures
 from outreach.campaigns.samples import ADDRESS, SAMPLES
 from outreach.campaigns.terms import sending_domain
 from outreach.errors import OutreachError
@@ -46,7 +47,8 @@ def previews(
         people = SAMPLES if address is None else {"subscriber": _attributes(connection, address)}
     definitions = load(path, default_language=settings.text("organisation.language"))
     shown = address or ADDRESS
-    for language, compiled in compile_all(definitions, settings, known_fields=fields).items():
+    pictures = Pictures.of(settings)
+    for language, compiled in compile_all(definitions, settings, known_fields=fields, pictures=pictures).items():
         domain = sending_domain(settings, definitions[language])
         composer = Composer(
             compiled,
@@ -61,14 +63,14 @@ def previews(
         )
         for who, attributes in people.items():
             recipient = Recipient(0, shown, {"email": shown, **attributes})
-            name = f"{definitions[language].name}.{language}.{who}"
+            name = f"{path.stem}.{language}.{who}"
             try:
                 subject, html, text = render_preview(compiled, recipient)
                 mail = composer.compose(recipient, now=now).data
             except OutreachError as error:
                 yield Preview(name, error=str(error))
             else:
-                yield Preview(name, subject, html, text, mail)
+                yield Preview(name, subject, pictures.inlined(html), text, mail)
 
 
 def preview_campaign(

@@ -83,11 +83,11 @@ def parse(text: str, *, default_zone: str) -> Schedule:
     """A schedule from a campaign's front matter. ScheduleError says what is wrong with it."""
     text = " ".join(text.split())
     if match := _RULE.fullmatch(text):
-        first, zone = _moment(match[2], default_zone)
+        first, zone = moment(match[2], default_zone)
         rule = match[1].upper()
         _check(rule, first)
         return Schedule(text, first, zone, rule)
-    first, zone = _moment(text, default_zone)
+    first, zone = moment(text, default_zone)
     return Schedule(text, first, zone)
 
 
@@ -95,7 +95,7 @@ def not_after(text: str, *, at: dt.datetime, default_zone: str) -> dt.datetime:
     """The end of the window that begins at `at`: a local time, or a span like `6 hours`."""
     if match := _SPAN.fullmatch(text.strip().lower()):
         return at + dt.timedelta(**{f"{match[2]}s": int(match[1])})
-    local, zone = _moment(text, default_zone)
+    local, zone = moment(text, default_zone)
     end = resolve(local, ZoneInfo(zone))
     if end <= at:
         raise ScheduleError(f"`not_after: {text}` is not later than its beginning, {shown(at, zone)}")
@@ -138,7 +138,8 @@ def shown(at: dt.datetime, zone: str) -> str:
     return f"{at.astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M} {zone} ({at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC)"
 
 
-def _moment(text: str, default_zone: str) -> tuple[dt.datetime, str]:
+def moment(text: str, default_zone: str) -> tuple[dt.datetime, str]:
+    """A local time, and the name of its zone. ScheduleError says how one is written."""
     match = MOMENT.fullmatch(text.strip())
     if match is None:
         raise ScheduleError(

@@ -58,7 +58,8 @@ def live_server(workspace: Workspace, campaign: Path, *, address: str | None, po
         )
 
     def version() -> str:
-        files = [*campaign.parent.glob(f"{campaign.stem}*.md"), *workspace.root.glob("templates/**/*.mjml")]
+        files = [*campaign.parent.glob(f"{campaign.stem}*.md"), *workspace.root.glob("senders/*.toml")]
+        files += [each for part in ("templates", "images") for each in workspace.root.glob(f"{part}/**/*.*")]
         return hashlib.sha256(
             json.dumps([(str(file), file.stat().st_mtime_ns) for file in sorted(files)]).encode()
         ).hexdigest()[:16]

@@ -108,7 +108,7 @@ def _written(draft: Draft) -> Iterator[Finding]:
 def rendered(draft: Draft) -> Iterator[Finding]:
     """What the HTML shows, layout included."""
     tree = LexborHTMLParser(draft.html)
-    layout = f"the layout of {draft.place}"
+    layout = draft.template_place
     root = tree.css_first("html")
     language = (root.attributes.get("lang") or "") if root else ""
     if not _LANGUAGE(language):
@@ -129,7 +129,7 @@ def _images(draft: Draft, tree: LexborHTMLParser) -> Iterator[Finding]:
         alt = image.attributes.get("alt", None)
         if "alt" not in image.attributes or (alt is None and not _is_empty_alt(image)):
             yield _finding(
-                Severity.BLOCK, f"the layout of {draft.place}", f"an image has no alt: {_shown(image)}",
+                Severity.BLOCK, draft.template_place, f"an image has no alt: {_shown(image)}",
                 'add alt="what it shows", or alt="" if it is decoration',
             )  # fmt: skip
 
@@ -144,13 +144,13 @@ def _links(draft: Draft, tree: LexborHTMLParser) -> Iterator[Finding]:
         words = words or "".join((image.attributes.get("alt") or "") for image in link.css("img")).strip()
         if not words:
             yield _finding(
-                Severity.BLOCK, f"the layout of {draft.place}", f"a link has no words: {_shown(link)}",
+                Severity.BLOCK, draft.template_place, f"a link has no words: {_shown(link)}",
                 "say where it leads; a linked image needs an alt that does",
             )  # fmt: skip
 
 
 def _tables(draft: Draft, tree: LexborHTMLParser) -> Iterator[Finding]:
-    layout = f"the layout of {draft.place}"
+    layout = draft.template_place
     for table in tree.css("body table"):
         if table.attributes.get("role") in ("presentation", "none"):
             continue

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from outreach.rendering.images import Image
 from outreach.rendering.message import CompiledMessage, Mailbox
 
 
@@ -33,6 +34,21 @@ class Draft:
     html: str = ""
     """What a typical person would get, links leading to where they really go."""
     text: str = ""
+    body_file: str = ""
+    """The file that holds `body`, where that is not `place`: the text of a whole message."""
+    written_in: tuple[str, ...] | None = None
+    """The languages of a whole message's template beside the main one; None for a frame."""
+    images: Mapping[str, Image] = field(default_factory=dict)
+    """The workspace's own images that this message shows, by how they are written."""
+
+    @property
+    def body_place(self) -> str:
+        return self.body_file or self.place
+
+    @property
+    def template_place(self) -> str:
+        """Where what is not in the body stands."""
+        return self.body_file.removesuffix(".txt") + ".mjml" if self.body_file else f"the layout of {self.place}"
 
     def at(self, name: str) -> str:
         """Where a field of the front matter stands."""
@@ -42,7 +58,7 @@ class Draft:
 
     def body_at(self, line: int) -> str:
         """A line of the body, counted from 0, as a place in the file."""
-        return f"{self.place}, line {self.body_line + line}"
+        return f"{self.body_place}, line {self.body_line + line}"
 
     def find(self, words: str) -> str:
         """Where these words stand in the body; the layout, if they do not."""
@@ -50,7 +66,7 @@ class Draft:
         for number, line in enumerate(self.body.splitlines()):
             if wanted and wanted in " ".join(re.sub(r"[*_`\\]", "", line).split()):
                 return self.body_at(number)
-        return f"the layout of {self.place}"
+        return self.template_place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

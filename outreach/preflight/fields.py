@@ -40,4 +40,4 @@ def _printed_at(draft: Draft, field: str) -> str:
     for number, line in enumerate(draft.body.splitlines()):
         if printed.search(line):
             return draft.body_at(number)
-    return f"the layout of {draft.place}"
+    return draft.template_place

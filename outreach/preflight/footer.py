@@ -20,7 +20,7 @@ def check(draft: Draft, city: City) -> Iterator[Finding]:
     message = draft.message
     if message is None:
         return
-    place = f"the layout of {draft.place}"
+    place = draft.template_place
     if not city.postal_address.strip():
         yield Finding(
             CHECK, Severity.BLOCK, "outreach.toml, organisation.address", "there is no postal address to print",

@@ -1,6 +1,6 @@
 """The gate: every check, over every language, as one list of findings.
 
-    for each language:  subject  sender  links  accessibility  plain language  footer  unfinished  spam
+    for each language:  subject  sender  links  images  accessibility  plain language  footer  unfinished  spam
     for the audience:   fields  size  languages  consent  audience  schedule
 
 A check that fails to run is a finding itself; it must not hide the others.
@@ -17,6 +17,7 @@ from outreach.preflight import (
     consent,
     fields,
     footer,
+    images,
     language,
     links,
     schedule,
@@ -36,6 +37,7 @@ EACH_LANGUAGE: Final[Mapping[str, Check]] = {
     subject.CHECK: subject.check,
     sender.CHECK: sender.check,
     links.CHECK: links.check,
+    images.CHECK: images.check,
     accessibility.CHECK: accessibility.check,
     language.CHECK: language.check,
     footer.CHECK: footer.check,
@@ -70,11 +72,12 @@ def _found(
             yield from _guarded(name, draft.place, lambda check=check, draft=draft: check(draft, city))  # type: ignore[misc]
         if city.spamd and draft.language in mails:
             yield from spam.check(draft, mails[draft.language], city.spamd)
+    yield from _guarded(variants.CHECK, drafts[0].place, lambda: variants.written(drafts))
     if reach is not None:
         place = reach.place
         yield from _guarded(fields.CHECK, place, lambda: fields.check(reach, drafts))
         yield from _guarded(size.CHECK, place, lambda: size.check(reach, drafts))
-        yield from _guarded(variants.CHECK, place, lambda: variants.check(reach, drafts))
+        yield from _guarded(variants.CHECK, place, lambda: variants.spoken(reach, drafts))
         yield from _guarded(consent.CHECK, place, lambda: consent.check(reach))
         yield from _guarded(audience.CHECK, place, lambda: audience.check(reach))
         yield from _guarded(schedule.CHECK, place, lambda: schedule.check(planned, city, reach))

@@ -5,6 +5,7 @@ What could not be sent at all (a script, no host, a value inside an address) is 
 
 from __future__ import annotations
 
+import contextlib
 import re
 import unicodedata
 from collections import defaultdict
@@ -63,6 +64,11 @@ def check(draft: Draft, city: City) -> Iterator[Finding]:
                 CHECK, Severity.WARN, place, f'two links say "{link.label.strip("*_ ")}" and lead to different pages',
                 "say in each link where it leads",
             )  # fmt: skip
+    told = {_site(link.url) for link in found}
+    for url in draft.message.links if draft.message else ():
+        if _site(url) not in told:  # the template's own
+            told.add(_site(url))
+            yield from _destination(url, draft.template_place, city)
     if len(found) > MANY:
         yield Finding(
             CHECK, Severity.WARN, draft.body_at(found[MANY].line), f"there are {len(found)} links",
@@ -99,6 +105,15 @@ def _destination(url: str, place: str, city: City) -> Iterator[Finding]:
         yield finding(Severity.WARN, "hides where it leads", "write the real address; clicks are counted anyway")
     if UNFINISHED.search(url.split("//", 1)[1]):
         yield finding(Severity.BLOCK, "looks unfinished", "put the real address in its place")
+
+
+def _site(url: str) -> str:
+    """Scheme and host, as they go on the wire."""
+    with contextlib.suppress(ValueError):  # said when it was compiled
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        return f"{parts.scheme}://{host if host.isascii() else host.encode('idna').decode('ascii')}"
+    return url
 
 
 def _is_ip(host: str) -> bool:

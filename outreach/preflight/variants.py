@@ -14,14 +14,14 @@ SHARE: Final = 0.05
 """Of the audience: from there on a language of its own is worth a warning."""
 
 
-def check(reach: Reach, drafts: Sequence[Draft]) -> Iterator[Finding]:
-    written = {draft.language.lower().split("-", 1)[0] for draft in drafts}
-    spoken: dict[str, int] = {}
+def spoken(reach: Reach, drafts: Sequence[Draft]) -> Iterator[Finding]:
+    """Languages of the audience that the campaign is not written in."""
+    written = {_base(draft.language) for draft in drafts}
+    people_of: dict[str, int] = {}
     for locale, people in reach.locales.items():
-        language = locale.lower().split("-", 1)[0]
-        spoken[language] = spoken.get(language, 0) + people
+        people_of[_base(locale)] = people_of.get(_base(locale), 0) + people
     stem = drafts[0].place.removesuffix(".md")
-    for language, people in sorted(spoken.items(), key=lambda item: -item[1]):
+    for language, people in sorted(people_of.items(), key=lambda item: -item[1]):
         if language and language not in written:
             much = people >= SHARE * reach.people
             yield Finding(
@@ -29,15 +29,41 @@ def check(reach: Reach, drafts: Sequence[Draft]) -> Iterator[Finding]:
                 f"{people:,} of {reach.people:,} people read {language}, and would get it in {drafts[0].language}",
                 f"write {stem}.{language}.md beside it",
             )  # fmt: skip
-    main = _destinations(drafts[0])
+
+
+def written(drafts: Sequence[Draft]) -> Iterator[Finding]:
+    """Variants that are there by half: a template without the campaign's words, or the other way round."""
+    main = drafts[0]
+    links = _destinations(main)
     for draft in drafts[1:]:
         here = _destinations(draft)
-        if len(here) < len(main):
+        if draft.written_in is not None and not _among(draft.language, draft.written_in):
             yield Finding(
                 CHECK, Severity.WARN, draft.place,
-                f"there are links to {len(here)} pages in {draft.language}, and to {len(main)} in {drafts[0].language}",
+                f"who reads {draft.language} gets this subject, and the message in {main.language}",
+                f"write message.{draft.language}.mjml and .txt beside the template's own",
+            )  # fmt: skip
+        elif len(here) < len(links):
+            yield Finding(
+                CHECK, Severity.WARN, draft.place,
+                f"there are links to {len(here)} pages in {draft.language}, and to {len(links)} in {main.language}",
                 "make sure that nothing was forgotten in translation",
             )  # fmt: skip
+    for language in main.written_in or ():
+        if not any(_among(draft.language, (language,)) for draft in drafts):
+            yield Finding(
+                CHECK, Severity.WARN, main.place,
+                f"the template is written in {language}, and nobody would get it: the campaign is not",
+                f"write {main.place.removesuffix('.md')}.{language}.md beside it, with its `subject:`",
+            )  # fmt: skip
+
+
+def _among(language: str, known: Sequence[str]) -> bool:
+    return language.lower() in known or _base(language) in known
+
+
+def _base(locale: str) -> str:
+    return locale.lower().split("-", 1)[0]
 
 
 def _destinations(draft: Draft) -> set[str]:

@@ -21,6 +21,7 @@ from outreach.rendering import headers, personal, preview, wire
 from outreach.rendering.dkim import Seal, Signer
 from outreach.rendering.errors import ComposeError
 from outreach.rendering.expressions import missing
+from outreach.rendering.invitation import FILE, UNSTAMPED, stamp
 from outreach.rendering.message import CompiledMessage, Message, Recipient
 from outreach.rendering.questions import ANSWER_BASE
 from outreach.rendering.wire import SOFT, WireTemplate, segment
@@ -29,6 +30,10 @@ from outreach.tokens import KeyRing, Purpose
 MAX_NAME = 100
 """Characters of a name shown in To; ours. A longer one is rather a mistake in the data."""
 
+_CALENDAR = (
+    f'Content-Type: text/calendar; charset=utf-8; method=PUBLISH; name="{FILE}"\r\n'
+    f'Content-Disposition: attachment; filename="{FILE}"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
+)
 _PART = "Content-Type: text/{}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
 
 
@@ -48,6 +53,8 @@ class _Clock(NamedTuple):
 
     seconds: int
     date: str
+    close: str
+    """The end of the body, with the invitation if there is one."""
 
 
 class Composer:
@@ -91,13 +98,16 @@ class Composer:
         self._open_text = f"--{boundary}\r\n{_PART.format('plain')}"
         self._open_html = f"\r\n--{boundary}\r\n{_PART.format('html')}"
         self._close = f"\r\n--{boundary}--\r\n"
-        self._static(boundary, list_id=list_id, feedback_id=feedback_id, automatic=automatic)
+        content_type = f'multipart/alternative; boundary="{boundary}"'
+        if compiled.calendar:
+            content_type = self._with_invitation(compiled.calendar, content_type, outer=f"=_{compiled.hash[24:48]}")
+        self._static(content_type, list_id=list_id, feedback_id=feedback_id, automatic=automatic)
         names = ("from", "to", "subject", "date", "message-id", *self._static_names, "list-unsubscribe")
         self._seals: list[Seal] = []
         while signer is not None:
             self._seals.append(Seal(signer, names))
             signer = signer.second
-        self._clock = _Clock(-1, "")
+        self._clock = _Clock(-1, "", "")
 
     @cached_property
     def _unfollowed(self) -> tuple[WireTemplate, WireTemplate, frozenset[str]]:
@@ -115,20 +125,28 @@ class Composer:
         headers.checked("List-Unsubscribe", f"<{sample}>")
         return segment(sample) != sample + SOFT
 
-    def _static(self, boundary: str, *, list_id: str, feedback_id: str, automatic: bool) -> None:
+    def _with_invitation(self, calendar: str, inner: str, *, outer: str) -> str:
+        """Put the two readable parts and an invitation (RFC 6047) side by side; returns the whole's content type."""
+        self._open_text = f"--{outer}\r\nContent-Type: {inner}\r\n\r\n{self._open_text}"
+        before, _, behind = calendar.partition(UNSTAMPED)
+        self._close += f"--{outer}\r\n{_CALENDAR}{segment(before)}"
+        self._behind = f"{wire.quoted_printable(behind)[0]}--{outer}--\r\n"
+        return f'multipart/mixed; boundary="{outer}"'
+
+    def _static(self, content_type: str, *, list_id: str, feedback_id: str, automatic: bool) -> None:
         """The headers everybody gets alike, written and in canonical form (RFC 6376, 3.4.2)."""
         compiled = self._compiled
         sender = headers.mailbox(compiled.sender.name, compiled.sender.address)
         same = [
             ("MIME-Version", "1.0"),
-            ("Content-Type", f'multipart/alternative; boundary="{boundary}"'),
+            ("Content-Type", content_type),
             ("Content-Language", compiled.language),
             ("List-Id", f"<{list_id}>"),
             ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
             ("Feedback-ID", feedback_id),
         ]
-        if automatic:
-            same.append(("Auto-Submitted", "auto-generated"))  # so that nobody's vacation answers it: RFC 3834, 5
+        # So that nobody's vacation answers it (RFC 3834, 5; older programs look at Precedence).
+        same.append(("Auto-Submitted", "auto-generated") if automatic else ("Precedence", "bulk"))
         if compiled.reply_to:
             same.insert(0, ("Reply-To", headers.mailbox(compiled.reply_to.name, compiled.reply_to.address)))
         same = [(name, headers.checked(name, value)) for name, value in same]
@@ -161,7 +179,10 @@ class Composer:
     def _tick(self, now: datetime) -> _Clock:
         seconds = int(now.timestamp())
         if seconds != self._clock.seconds:
-            self._clock = _Clock(seconds, format_datetime(now.astimezone(UTC)))
+            close = self._close
+            if self._compiled.calendar:
+                close += f"DTSTAMP:{stamp(now)}{self._behind}"
+            self._clock = _Clock(seconds, format_datetime(now.astimezone(UTC)), close)
         return self._clock
 
     def _draft(self, recipient: Recipient, clock: _Clock) -> _Draft:
@@ -199,7 +220,7 @@ class Composer:
                 self._personal_links(recipient) if recipient.tracked else preview.straight(self._compiled, recipient)
             )
         text, html = text_part.render(values, urls=urls), html_part.render(values, urls=urls)
-        body = "".join((self._open_text, *text, self._open_html, *html, self._close)).encode("ascii")
+        body = "".join((self._open_text, *text, self._open_html, *html, clock.close)).encode("ascii")
         message_id = f"{sign(Purpose.MESSAGE_ID, campaign, person)}@{self._domain}"
         return_path = links.return_path(sign(Purpose.RETURN_PATH, campaign, person), domain=self._domain)
         address = headers.address(recipient.address)

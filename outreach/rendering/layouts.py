@@ -51,8 +51,8 @@ class Template:
     """Empty: the text part is made from the campaign's own text."""
     languages: tuple[str, ...] | None = None
     """Those a whole message is written in beside the main one; None for a frame, which is for every language."""
-    place: str = "the layout"
-    """For errors: what file it is."""
+    place: str = ""
+    """Of a whole message: what file it is, without its end."""
 
 
 def content_folder() -> Path:

@@ -8,12 +8,13 @@ field's value becomes a template of an address (personal.py).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import unescape
 from typing import Final
 from urllib.parse import quote, urlsplit
 
 from outreach.rendering.errors import Report, TemplateError, refuse
+from outreach.rendering.images import ImageError
 from outreach.rendering.personal import MAX_URL, NEVER, PERSONAL_LINK, number_in
 from outreach.rendering.placeholders import ANY, VARIABLE, Placeholders
 from outreach.rendering.questions import ANSWER_BASE
@@ -31,6 +32,8 @@ _KEPT = ("mailto:", "tel:", "sms:")
 _SITE = re.compile(r"https?://[^/?#\s]+[/?#]", re.IGNORECASE)
 """What has to stand before the first field in an address."""
 _HREF = re.compile(r'(<(?!!)[^<>]*?\shref=")([^"]*)(")')
+_SRC = re.compile(r'(<(?!!)[^<>]*?\ssrc=")([^":]*)(")')
+"""An address without a scheme: a file of the workspace."""
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?").fullmatch
 _CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
 
@@ -38,8 +41,15 @@ _CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
 class Links:
     """The destinations of one message, in order of first appearance, after those `numbered` before."""
 
-    def __init__(self, placeholders: Placeholders, *, numbered: Sequence[str] = (), report: Report = refuse) -> None:
-        self._placeholders, self._report = placeholders, report
+    def __init__(
+        self,
+        placeholders: Placeholders,
+        *,
+        numbered: Sequence[str] = (),
+        report: Report = refuse,
+        published: Callable[[str], str] | None = None,
+    ) -> None:
+        self._placeholders, self._report, self._published = placeholders, report, published
         self._numbers = {url: number for number, url in enumerate(numbered)}
         self._base = placeholders.variable(CLICK_BASE)
 
@@ -60,15 +70,25 @@ class Links:
             return NOWHERE
 
     def image(self, url: str, *, place: str, line: int | None = None) -> str:
-        """An image's address. It is fixed: one that differs per person would be a second pixel."""
-        if ANY.search(url):
-            self._report(TemplateError("an image's address cannot contain {{ … }}", place=place, line=line))
-            return NO_IMAGE
+        """An image's address. It is fixed: one that differs per person would be a second pixel.
+
+        What has no scheme is an image of the workspace, and becomes the address it is published at.
+        """
         try:
-            return checked(url, place=place, line=line)
+            return checked(self._public(url, place=place, line=line), place=place, line=line)
         except TemplateError as error:
             self._report(error)
             return NO_IMAGE
+
+    def _public(self, url: str, *, place: str, line: int | None) -> str:
+        if ANY.search(url):
+            raise TemplateError("an image's address cannot contain {{ … }}", place=place, line=line)
+        if self._published is None or ":" in url or url.startswith("//"):
+            return url
+        try:
+            return self._published(url)
+        except ImageError as error:
+            raise TemplateError(f"the image {url[:80]} {error}", place=place, line=line) from None
 
     def _rewritten(self, url: str, *, place: str, line: int | None) -> str:
         if is_ours(url, self._placeholders):
@@ -92,13 +112,19 @@ class Links:
         return self._placeholders.variable(f"{PERSONAL_LINK}{self._number(destination)}")
 
     def rewrite_layout(self, mjml: str, *, place: str) -> str:
-        """Every href of an MJML or HTML source rewritten; lines are counted for errors."""
+        """Every href of an MJML or HTML source rewritten, and every image of ours; lines are counted for errors."""
 
         def rewritten(found: re.Match[str]) -> str:
             line = mjml.count("\n", 0, found.start(2)) + 1
             return found[1] + self.rewrite(unescape(found[2]), place=place, line=line) + found[3]
 
-        return _HREF.sub(rewritten, mjml)
+        def shown(found: re.Match[str]) -> str:
+            if ANY.search(found[2]) or self._published is None:  # ours, or for the next check to refuse
+                return found[0]
+            line = mjml.count("\n", 0, found.start(2)) + 1
+            return found[1] + self.image(unescape(found[2]), place=place, line=line) + found[3]
+
+        return _SRC.sub(shown, _HREF.sub(rewritten, mjml))
 
 
 def _not_personal(url: str, words: Mapping[str, str | None]) -> str:

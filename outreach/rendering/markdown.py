@@ -24,11 +24,11 @@ from outreach.rendering.errors import TemplateError
 from outreach.rendering.links import Links
 from outreach.rendering.placeholders import ANY, STATEMENT, STATEMENT_LINE, Placeholders, in_html
 from outreach.rendering.questions import ANSWER_BASE, Question
+from outreach.rendering.written import BARE_URL
 
 MAX_NESTING = 12
 """Lists and quotes inside one another; ours, far above what can be read."""
 
-_BARE_URL = re.compile(r"\b(https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]])")
 _WHOLE_CONDITION = re.compile(r"(Zs\d{5}sZ)((?:(?!Zs\d{5}sZ).)+)(Zs\d{5}sZ)", re.DOTALL)
 _CELL = '<td class="column" valign="top"'
 _SIMPLE = {"strong": "strong", "em": "em", "s": "s"}
@@ -116,7 +116,7 @@ def _bare_links(state: StateCore) -> None:
 
 
 def _split(token: Token) -> Iterable[Token]:
-    for number, part in enumerate(_BARE_URL.split(token.content)):
+    for number, part in enumerate(BARE_URL.split(token.content)):
         text = Token("text", "", 0, content=part, level=token.level)
         if number % 2:
             yield Token("link_open", "a", 1, attrs={"href": part}, level=token.level)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Final
@@ -19,11 +19,11 @@ from typing import Any, Final
 from markupsafe import escape
 
 from outreach.errors import OutreachError, UsageError
-from outreach.rendering import expressions, headers, markdown, mjml, wire
+from outreach.rendering import expressions, headers, markdown, mjml, wire, written
 from outreach.rendering.errors import Report, TemplateError, refuse
 from outreach.rendering.links import CLICK_BASE, PERSONAL_URLS, Links, check_result
 from outreach.rendering.personal import number_in
-from outreach.rendering.placeholders import ANY, Placeholders
+from outreach.rendering.placeholders import ANY, VARIABLE, Placeholders
 from outreach.rendering.questions import ANSWER_BASE, Question
 from outreach.rendering.words import LAYOUT_NAMES, direction, words
 
@@ -61,7 +61,11 @@ class Mailbox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What somebody wrote, and the frame around it. `place` and `first_line` are where the body is, for errors."""
+    """What somebody wrote, and the frame around it. `place` and `first_line` are where the body is, for errors.
+
+    `layout` is MJML; with a `text` of its own it is a whole message, in which the body may be missing. `calendar` is an
+    invitation (invitation.py) to send along, and `published` gives the address of an image of the workspace.
+    """
 
     subject: str
     body: str
@@ -70,11 +74,20 @@ class Source:
     preheader: str = ""
     reply_to: Mailbox | None = None
     layout: str
+    layout_place: str = ""
+    text: str = ""
+    calendar: str = ""
+    published: Callable[[str], str] | None = None
     organisation: str
     postal_address: str
     topic: str
     place: str
     first_line: int = 1
+
+    @property
+    def frame(self) -> str:
+        """Where the layout is, for errors."""
+        return f"{self.layout_place}.mjml" if self.layout_place else f"the layout of {self.place}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +108,7 @@ class CompiledMessage:
     reply_to: Mailbox | None
     constants: Mapping[str, str]
     question: Question | None = None
+    calendar: str = ""
     hash: str = field(default="")
 
     def to_document(self) -> dict[str, Any]:
@@ -111,6 +125,7 @@ class CompiledMessage:
             "reply_to": asdict(self.reply_to) if self.reply_to else None,
             "constants": dict(sorted(self.constants.items())),
             "question": self.question.to_document() if self.question else None,
+            "calendar": self.calendar,
         }
 
     @classmethod
@@ -130,6 +145,7 @@ class CompiledMessage:
             reply_to=Mailbox(**reply_to) if reply_to else None,
             constants=dict(document["constants"]),
             question=Question.from_document(question) if question else None,
+            calendar=document["calendar"],
         )
         return message.hashed()
 
@@ -173,7 +189,7 @@ def compile_message(
     _check_frame(source)
     fields = _check_fields(source, frozenset(known_fields), report)
     placeholders = Placeholders()
-    numbers = Links(placeholders, numbered=links, report=report)
+    numbers = Links(placeholders, numbered=links, report=report, published=source.published)
     body = markdown.convert(
         placeholders.protect(source.body, place=source.place, first_line=source.first_line),
         placeholders=placeholders,
@@ -182,7 +198,7 @@ def compile_message(
         first_line=source.first_line,
     )
     html = _html(source, body.mjml, placeholders, numbers)
-    text = body.text + _footer(placeholders)
+    text = _text(source, body.text, placeholders, numbers)
     message = CompiledMessage(
         subject=source.subject.strip(),
         html=placeholders.restore_html(html),
@@ -194,6 +210,7 @@ def compile_message(
         reply_to=source.reply_to,
         constants=_constants(source),
         question=body.question,
+        calendar=source.calendar,
     )
     _check_compiled(message, place=source.place)
     return message.hashed()
@@ -206,7 +223,7 @@ def _check_frame(source: Source) -> None:
         raise TemplateError("the subject is empty", place=source.place)
     if "\n" in source.subject or "\r" in source.subject:
         raise TemplateError("the subject must be one line", place=source.place)
-    if not source.body.strip():
+    if not source.body.strip() and not source.text:
         raise TemplateError("the body is empty", place=source.place, line=source.first_line)
     for mailbox in (source.sender, source.reply_to):
         if mailbox:
@@ -225,7 +242,8 @@ def _check_fields(source: Source, known: frozenset[str], report: Report) -> froz
     used |= expressions.check(source.preheader, place=f"{place}, preheader", known=said, report=report)
     used |= expressions.check(source.body, place=place, first_line=source.first_line, known=in_body, report=report)
     layout = said | SLOTS | PERSONAL_URLS
-    frame = expressions.check(source.layout, place=f"the layout of {place}", known=layout, report=report)
+    frame = expressions.check(source.layout, place=source.frame, known=layout, report=report)
+    frame |= expressions.check(source.text, place=f"{source.layout_place}.txt", known=layout, report=report)
     return (used | (frame - SLOTS)) - LAYOUT_NAMES - PERSONAL_URLS
 
 
@@ -247,11 +265,10 @@ def _check_compiled(message: CompiledMessage, *, place: str) -> None:
 
 def _html(source: Source, body: str, placeholders: Placeholders, links: Links) -> str:
     """The layout, filled and compiled, still protected."""
-    place = f"the layout of {source.place}"
+    place = source.frame
     layout = links.rewrite_layout(placeholders.protect(source.layout, place=place), place=place)
     layout = mjml.prepared(layout, placeholders=placeholders, place=place)
-    if "body" not in {placeholders.name_in(word[0]) for word in re.finditer(r"Zv\d{5}vZ", layout)}:
-        raise TemplateError("the layout never says {{ body }}, so nothing would be in it", place=place)
+    _refuse_unsaid(body, layout, placeholders, place=place)
     filling = {
         "body": mjml.prepared(body, placeholders=placeholders, place=source.place),
         "subject": _escaped(placeholders.protect(source.subject.strip(), place=place)),
@@ -266,6 +283,28 @@ def _html(source: Source, body: str, placeholders: Placeholders, links: Links) -
     html = mjml.compiled(ANY.sub(filled, layout), place=place)
     check_result(html, placeholders, place=place)
     return html
+
+
+def _refuse_unsaid(body: str, template: str, placeholders: Placeholders, *, place: str) -> None:
+    """TemplateError when there is a body and a protected template has no room for it."""
+    if body.strip() and "body" not in {placeholders.name_in(word[0]) for word in VARIABLE.finditer(template)}:
+        raise TemplateError("it never says {{ body }}, so nobody would get the campaign's own text", place=place)
+
+
+def _text(source: Source, body: str, placeholders: Placeholders, links: Links) -> str:
+    """The text part, still protected: the body's, or one written by hand. There is always a way out at its end."""
+    footer = _footer(placeholders)
+    if not source.text:
+        return body + footer
+    place = f"{source.layout_place}.txt"
+    _refuse_unsaid(body, placeholders.protect(source.text, place=place), placeholders, place=place)
+    slots = {
+        "body": body,
+        "subject": placeholders.protect(source.subject.strip(), place=place),
+        "preheader": placeholders.protect(source.preheader.strip(), place=place),
+    }
+    text = written.filled(source.text, slots, placeholders=placeholders, links=links, place=place)
+    return text if "unsubscribe_url" in source.text else f"{text}\n{footer}"
 
 
 def _escaped(protected: str) -> str:

@@ -32,6 +32,8 @@ _CONSTANT = frozenset({"lang", "dir", "direction", "align", "text-align"})
 _ADDRESSES = frozenset({"href", "src"})
 _TAG = re.compile(r"<!--(.*?)-->|<(/?)([A-Za-z][\w:-]*)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>|<", re.DOTALL)
 _ATTRIBUTE = re.compile(r"\s*([^\s=\"'/]+)(?:\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s\"']+))?|\s*/\s*$")
+_BLANKS = re.compile(r"(?<=>)[ \t]+(?=\n)")
+"""Behind a tag at a line's end: the engine takes them for text, where no text may be."""
 _TROUBLE = re.compile(r"[\"'\\<>]|[^\x20-\x7e]")
 
 
@@ -48,7 +50,7 @@ def prepared(source: str, *, placeholders: Placeholders, place: str) -> str:
     scan = _Scan(source, placeholders, place)
     cured = _TAG.sub(scan.tag, source)
     scan.finish()
-    return cured
+    return _BLANKS.sub("", cured)
 
 
 class _Scan:

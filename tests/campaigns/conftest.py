@@ -41,7 +41,7 @@ class Workspace:
         assert code is None or result.exit_code == code, result.output
         return result
 
-    def json(self, *arguments: str, code: int = 0, token: str = "") -> Any:
+    def json(self, *arguments: str, code: int | None = 0, token: str = "") -> Any:
         return json.loads(self.run(*arguments, "--json", code=code, token=token).stdout)
 
     def write(self, text: str, name: str = "sweeping") -> str:

@@ -57,7 +57,7 @@ def test_whom_to_reach_is_decided_in_the_main_file_alone(tmp_path: Path) -> None
             "line 5: `topic:` stands there twice .first in line 4",
         ),
         (GOOD.replace("works@city.example", "works"), "line 5: `from:`"),
-        (GOOD.replace("Hello {{ first_name }}.\n", ""), "has no text below"),
+        (GOOD.replace("---\nHello", "attachment: plan.pdf\n---\nHello"), "line 6: `attachment:` a file is never sent"),
         (GOOD.replace("---\nHello", "in_doubt: maybe\n---\nHello"), "in_doubt can be hold or resend"),
     ],
 )

@@ -290,11 +290,11 @@ def test_consent(reach):
 
 def test_languages(draft, reach):
     main = draft()
-    assert told(variants.check(reach(locales={"en": 900, "es-MX": 60, "es": 40}), [main])) == [
+    assert told(variants.spoken(reach(locales={"en": 900, "es-MX": 60, "es": 40}), [main])) == [
         ("warn", "campaigns/sweeping.md")
     ]
     spanish = draft(language="es", body="Hola.")
-    assert "links to 0 pages in es, and to 1 in en" in next(f.problem for f in variants.check(reach(), [main, spanish]))
+    assert "links to 0 pages in es, and to 1 in en" in next(f.problem for f in variants.written([main, spanish]))
 
 
 @pytest.mark.parametrize(

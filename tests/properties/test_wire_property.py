@@ -166,7 +166,7 @@ def verified(data: bytes, signer: dkim.RsaSigner) -> bool:
 
 EXPECTED = [
     "DKIM-Signature", "From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type",
-    "Content-Language", "List-Id", "List-Unsubscribe-Post", "Feedback-ID", "List-Unsubscribe",
+    "Content-Language", "List-Id", "List-Unsubscribe-Post", "Feedback-ID", "Precedence", "List-Unsubscribe",
 ]  # fmt: skip
 
 

@@ -91,3 +91,8 @@ def test_a_compiler_that_never_ends_is_stopped(monkeypatch):
     monkeypatch.setattr(mjml, "DEADLINE_SECONDS", 0.001)
     with pytest.raises(TemplateError, match="did not finish"):
         mjml.compiled(page("<mj-text>slow</mj-text>"), place="layout.mjml")
+
+
+def test_blanks_behind_a_tag_are_no_text():
+    source = prepared("<mjml><mj-head>  \n  <mj-title>x</mj-title></mj-head> \n<mj-body></mj-body></mjml>")
+    assert "<title>x</title>" in mjml.compiled(source, place="layout.mjml")
