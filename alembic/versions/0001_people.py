@@ -64,6 +64,7 @@ def upgrade() -> None:
         sa.Column("created_at", Instant, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subscriber")),
         sa.UniqueConstraint("address", name=op.f("uq_subscriber_address")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "suppression",
@@ -174,6 +175,21 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_subscription_person", "subscription", ["subscriber_id", "topic_id"], unique=False)
+
+    op.create_table(
+        "listed",
+        sa.Column("subscriber_id", BigId, autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("subscriber_id", name=op.f("pk_listed")),
+    )
+    op.create_table(
+        "movement",
+        sa.Column("id", BigId, nullable=False),
+        sa.Column("subscriber_id", BigId, nullable=False),
+        sa.Column("kind", sa.SmallInteger(), nullable=False),
+        sa.Column("at", Instant, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_movement")),
+    )
+    op.create_index(op.f("ix_movement_subscriber_id"), "movement", ["subscriber_id"], unique=False)
 
     op.bulk_insert(
         sa.table("field", sa.column("name"), sa.column("type"), sa.column("slot")),

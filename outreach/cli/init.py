@@ -33,6 +33,9 @@ connections = {connections}
 
 [tracking]
 url = "{tracking}"     # the public address of `outreach track`
+# individual: who opened and clicked is known person by person, until a person says otherwise on their page. Under the
+# GDPR and the ePrivacy Directive that needs their consent in the EU; aggregate needs it less, none not at all.
+default = "individual"
 
 [mail]
 domain = "{domain}"    # signs the mail and receives its bounces

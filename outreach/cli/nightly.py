@@ -1,8 +1,10 @@
-"""What `outreach cron` does once a night: what is kept too long goes, segments are counted for their history, and a
-sample of the roll-up is compared.
+"""What `outreach cron` does once a night: what is kept too long goes, the list and its segments are counted for
+their history, and a sample of the roll-up is compared.
 """
 
 from __future__ import annotations
+
+import datetime as dt
 
 from outreach.cli.retention import keep_to
 from outreach.cli.workspace import Workspace
@@ -12,7 +14,7 @@ from outreach.segmentation.counting import TooSlow, count
 from outreach.segmentation.errors import RuleError
 from outreach.segmentation.mentions import rule_hash
 from outreach.segmentation.sql import compile_rule
-from outreach.store import checkpoints, engagement_check, segment_counts
+from outreach.store import checkpoints, engagement_check, growth, segment_counts
 from outreach.store.dialects import EPOCH
 
 FROM_HOUR = 2
@@ -20,6 +22,8 @@ FROM_HOUR = 2
 SAMPLE = 1_000
 LONGEST_COUNT = 60.0
 """Seconds. A segment that takes longer has no count that night."""
+MOMENT = dt.timedelta(milliseconds=1)
+"""Before midnight: what the night finds happened on the day before."""
 _DONE = "nightly:"
 
 
@@ -31,6 +35,8 @@ def nightly(workspace: Workspace) -> list[str]:
         return []
     try:
         keep_to(workspace)
+        with workspace.store.write() as connection:
+            growth.count(connection, now=clock.replace(hour=0, minute=0, second=0, microsecond=0) - MOMENT)
         _count_segments(workspace, night)
         return _compare(workspace)
     except OutreachError as error:

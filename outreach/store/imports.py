@@ -30,6 +30,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    text,
     update,
 )
 
@@ -189,9 +190,8 @@ def _new_id(stage: Stage) -> ColumnElement[int]:
     if not stage.is_sqlite:
         sequence = stage.connection.scalar(select(func.pg_get_serial_sequence("subscriber", "id")))
         return func.nextval(literal_column(f"'{sequence}'::regclass"))  # looked up once, not for every person
-    # Not subscriber's own maximum alone: an erased person's number lives on in consent and in old links.
-    owners = (tables.subscriber.c.id, tables.consent.c.subscriber_id, tables.suppression.c.subscriber_id)
-    stage.numbered(max(stage.connection.scalar(select(func.max(owner))) or 0 for owner in owners))
+    highest = stage.connection.scalar(text("SELECT seq FROM sqlite_sequence WHERE name = 'subscriber'"))
+    stage.numbered(highest or 0)
     return func.next_id()
 
 

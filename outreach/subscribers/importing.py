@@ -40,7 +40,8 @@ from outreach.store.staging import BATCH, Row, Stage, WishRow, dump, frequency_c
 from outreach.store.subscribers import Field, SlotReader, Value
 from outreach.subscribers.columns import Columns, type_of
 from outreach.subscribers.folding import Account, Fold, least
-from outreach.subscribers.mapping import Mapping, Person, Rejected, file_date, propose
+from outreach.subscribers.mapping import Mapping, Person, Rejected, file_date
+from outreach.subscribers.mapping import propose as propose_mapping
 from outreach.subscribers.reading import Cells, Table, Unreadable, open_table
 from outreach.subscribers.rejects import Rejects
 from outreach.subscribers.sheets import is_workbook, open_sheet
@@ -111,18 +112,21 @@ def import_file(
     rejects_folder: Path,
     options: Options | None = None,
     progress: Callable[[int], None] | None = None,
+    propose: Callable[[Table, Mapping], None] = lambda _table, _mapping: None,
     announce: Callable[[Result], None] = lambda _difference: None,
 ) -> Result:
     """Import a file. Raises UsageError if it is no table or names a wrong column; nothing is changed then.
 
-    `progress` is told, now and then, how many rows have been read; `announce` the difference, before any of it is made.
+    `propose` is told how the columns are understood, before they are read; `progress`, now and then, how many rows
+    have been; `announce` the difference, before any of it is made.
     """
     options = options or Options()
     table = open_sheet(path) if is_workbook(path) else open_table(path)
     with store.read() as connection:
         fields = store_subscribers.fields(connection)
     types = {known.name: known.type for known in fields}
-    mapping = propose(table, options.columns, types=types, default_at=file_date(path))
+    mapping = propose_mapping(table, options.columns, types=types, default_at=file_date(path))
+    propose(table, mapping)
     slots, read_slots = store_subscribers.slot_reader(fields)
     rejects = Rejects(rejects_folder / f"{path.stem}-{now:%Y%m%d-%H%M%S}.csv")
     kept: Path | None = None

@@ -12,6 +12,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
+from outreach.errors import ConfigurationError
 from outreach.store.suppressions import Reason
 
 
@@ -171,6 +172,16 @@ FREQUENCIES: Final = {
     "weekly": 2,
     "weekly_digest": 2,
 }
+
+
+def trusted(text: str) -> tuple[str, ...]:
+    """An order of sources as `import.trusted` lists it, the most trusted first; who is not named comes behind."""
+    named = tuple(dict.fromkeys(word.strip().lower() for word in text.split(",") if word.strip()))
+    known = (*TRUSTED, CSV.name)
+    for name in named:
+        if name not in known:
+            raise ConfigurationError(f"import.trusted names {name!r}; there are {', '.join(known)}")
+    return (*named, *(name for name in TRUSTED if name not in named))
 
 
 def recognise(header: tuple[str, ...]) -> System:

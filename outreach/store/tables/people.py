@@ -20,6 +20,7 @@ subscriber = Table(
     Column("address", String(320), nullable=False, unique=True),  # normalised once, on entry
     Column("attributes", Document, nullable=False),  # every value we know: for templates, export and audit
     Column("created_at", Instant, nullable=False),
+    sqlite_autoincrement=True,  # the number of somebody erased lives on in consent and old links: nobody gets it again
 )
 
 profile = Table(
@@ -114,4 +115,19 @@ suppression = Table(
     Column("source", String(200), nullable=False),
     Column("at", Instant, nullable=False),
     Column("detail", Text),
+)
+
+listed = Table(  # who was on the list when it was last counted
+    "listed",
+    main,
+    Column("subscriber_id", BigId, primary_key=True, autoincrement=False),  # outlives the person: no foreign key
+)
+
+movement = Table(  # who came onto the list and who went; append-only, so that every figure of growth adds up
+    "movement",
+    main,
+    Column("id", BigId, primary_key=True),
+    Column("subscriber_id", BigId, nullable=False, index=True),
+    Column("kind", SmallInteger, nullable=False),  # growth.Kind
+    Column("at", Instant, nullable=False),  # when the list was counted
 )
