@@ -67,7 +67,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "throttle",
-        sa.Column("provider", sa.String(length=60), nullable=False),
+        sa.Column("provider", sa.String(length=255), nullable=False),
         sa.Column("tokens", sa.Float(), nullable=False),
         sa.Column("filled_at", Instant, nullable=False),
         sa.Column("until", Instant, nullable=True),
@@ -76,6 +76,23 @@ def upgrade() -> None:
         sa.Column("reply", sa.Text(), nullable=True),
         sa.Column("at", Instant, nullable=False),
         sa.PrimaryKeyConstraint("provider", name=op.f("pk_throttle")),
+    )
+    op.create_table(
+        "turn",
+        sa.Column("provider", sa.String(length=255), nullable=False),
+        sa.Column("worker_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("held", sa.Integer(), nullable=False),
+        sa.Column("wanted", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("provider", "worker_id", name=op.f("pk_turn")),
+    )
+    op.create_table(
+        "warmup",
+        sa.Column("source", sa.String(length=255), nullable=False),
+        sa.Column("provider", sa.String(length=255), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("sent", sa.Integer(), nullable=False),
+        sa.Column("deferred", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("source", "provider", "day", name=op.f("pk_warmup")),
     )
     op.create_table(
         "worker",

@@ -84,6 +84,10 @@ class Ledger:
             claims.leave(connection, self._worker.id)
         self.journal.close()
 
+    @property
+    def worker_id(self) -> int:
+        return self._worker.id
+
     def claim(self, limit: int) -> list[Claimed]:
         """Up to `limit` deliveries to make now; empty when nothing is due or the campaign was paused or stopped."""
         if not self._waiting and self.status is Status.SENDING:

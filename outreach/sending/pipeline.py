@@ -201,6 +201,8 @@ class Pipeline:
             due_at = self._throttle.line_up(claimed)
             if due_at is not None:
                 self._ledger.put_off(claimed, "waiting for its provider's turn", due_at=due_at)
+        for claimed, tomorrow in self._throttle.for_tomorrow():
+            self._ledger.put_off(claimed, "waiting for tomorrow: the warm-up has sent its share", due_at=tomorrow)
         return self._throttle.take(BATCH)
 
     async def _turn_comes(self) -> bool:
@@ -261,6 +263,8 @@ class Pipeline:
                 settle(State.ACCEPTED, reply)
             case Deferred(reply, verb):
                 self._ledger.answered(claimed, verb, reply)
+                if verb in ABOUT_THE_RECIPIENT:
+                    self._throttle.put_off(claimed)
                 if verb in ABOUT_THE_RECIPIENT and asks_to_slow_down(reply):
                     self._attempt(lambda: self._throttle.told(claimed, reply))
                 rest = outcome.retry_after

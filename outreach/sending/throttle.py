@@ -6,7 +6,7 @@ once. A provider that asks us to slow down is obeyed, all workers alike:
     421 4.7.28 (an unusual rate)   nothing for ten minutes, then one at a time, then one more every minute
     any other 4yz about the rate   nothing for a minute, then half as fast, a tenth faster every minute
 
-While nobody asked for anything and the table is not enforced, lining up costs nothing.
+While nobody asked for anything, the table is not enforced and no domain is being warmed up, lining up costs nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable
 from sqlalchemy import Connection
 
 from outreach.sending.shaping import OTHER, Limits, Shaping
+from outreach.sending.warmup import Warmup
 from outreach.store import throttles
 from outreach.store.claims import Claimed
 from outreach.store.database import Store
@@ -50,8 +51,10 @@ def asks_to_slow_down(reply: str) -> bool:
 
 class Throttle:
     """One worker's view. `enforced`: the table's limits hold from the start; otherwise only what providers ask for.
+    Whoever is being warmed up keeps to the table too.
 
-    The buckets are shared through the store; connections are divided among the `crew` of one send.
+    The buckets are shared through the store by all workers of all sends, and so are each provider's connections;
+    `worker` is this one's id.
     """
 
     def __init__(
@@ -62,15 +65,18 @@ class Throttle:
         enforced: bool,
         clock: Callable[[], dt.datetime],
         domains: dict[str, str] | None = None,
-        crew: int = 1,
+        worker: int = 0,
+        warmup: Warmup | None = None,
     ) -> None:
-        self._crew = crew
-        self._store, self._shaping, self._enforced, self._clock = store, shaping, enforced, clock
+        self._worker, self._warmup = worker, warmup
+        self._store, self._shaping, self._clock = store, shaping, clock
+        self._enforced = enforced or warmup is not None
         self._domains = (domains or {}) | shaping.by_domain()
         self._queues: dict[str, deque[Claimed]] = defaultdict(deque)
         self._slowed: dict[str, Slowed] = {}
         self._budget: Counter[str] = Counter()
         self._on_the_way: Counter[str] = Counter()
+        self._shares: dict[str, int] = {}
         self._last_due: dict[str, dt.datetime] = {}
         self._refill_at = clock()
         self.unknown: set[str] = set()
@@ -111,6 +117,8 @@ class Throttle:
         """Take this person into the line; or, if it is too long already, when their turn may come."""
         provider = self.provider(claimed)
         limits, now = self._limits(provider), self._clock()
+        if self._warmup is not None and (tomorrow := self._warmup.used_up(provider, now)):
+            return tomorrow
         queue = self._queues[provider]
         if limits is None or len(queue) < max(2 * limits.connections, limits.per_second * QUEUE_SECONDS):
             queue.append(claimed)
@@ -119,6 +127,15 @@ class Throttle:
         start = max(now + len(queue) * wait, self._held(provider) or now, self._last_due.get(provider, now))
         self._last_due[provider] = start + wait
         return start + wait
+
+    def for_tomorrow(self) -> list[tuple[Claimed, dt.datetime]]:
+        """Whoever is in line for a provider that has had its share of the day, and when their turn may come."""
+        found: list[tuple[Claimed, dt.datetime]] = []
+        if self._warmup is not None:
+            for provider in [name for name in self._queues if not self._budget[name]]:
+                if tomorrow := self._warmup.used_up(provider, self._clock()):
+                    found += [(claimed, tomorrow) for claimed in self._queues.pop(provider)]
+        return found
 
     def take(self, limit: int) -> list[Claimed]:
         """Up to `limit` people who may be sent to now, the providers in turn."""
@@ -139,6 +156,11 @@ class Throttle:
         """This person's message is no longer on its way."""
         if self._on_the_way and self._on_the_way[provider := self.provider(claimed)] > 0:
             self._on_the_way[provider] -= 1
+
+    def put_off(self, claimed: Claimed) -> None:
+        """A provider said 4yz, whatever about: no sign that it wants more tomorrow."""
+        if self._warmup is not None:
+            self._warmup.put_off(self.provider(claimed))
 
     def told(self, claimed: Claimed, reply: str) -> None:
         """A provider said 4yz about our rate: all workers obey."""
@@ -176,16 +198,31 @@ class Throttle:
         with self._store.read() as connection:
             self._slowed = throttles.slowed(connection)
         eased = [each for each in self._slowed.values() if each.at + STEP <= now]
-        if eased:
+        idle = [name for name in self._shares if not self._queues.get(name) and not self._on_the_way[name]]
+        if eased or idle or (self._warmup is not None and self._warmup.unwritten):
             with self._store.write() as connection:
                 for each in eased:
                     self._ease(connection, each, now=now)
+                self._slowed = throttles.slowed(connection)
+                if idle:
+                    self._give_back(connection, idle)
+                if self._warmup is not None:
+                    self._warmup.write(connection, now)
         self._refill_all(now)
 
     def clear(self) -> None:
-        """Nobody is in the line any more: whoever was has been handed back."""
+        """Nobody is in the line any more: whoever was has been handed back. `refresh` gives back our turns."""
         self._queues.clear()
         self._on_the_way.clear()
+        self._last_due.clear()
+
+    def _give_back(self, connection: Connection, idle: list[str]) -> None:
+        throttles.give_back(connection, self._worker, idle)
+        for provider in idle:
+            del self._shares[provider]
+            unused = self._budget.pop(provider, 0)
+            if self._warmup is not None:
+                self._warmup.unused(provider, unused)
 
     def _refill_all(self, now: dt.datetime) -> None:
         """Fetch what the buckets hold for whoever is in line."""
@@ -200,11 +237,16 @@ class Throttle:
         limits = self._limits(provider)
         assert limits is not None
         burst = max(1.0, limits.per_second * BURST_SECONDS)
-        wanted = min(len(self._queues[provider]), int(burst)) - self._budget[provider]
+        in_line, on_the_way = len(self._queues[provider]), self._on_the_way[provider]
+        wanted = min(in_line, int(burst)) - self._budget[provider]
         if wanted > 0:
-            self._budget[provider] += throttles.grant(
-                connection, provider, wanted, rate=limits.per_second, burst=burst, now=now
-            )
+            given = throttles.grant(connection, provider, wanted, rate=limits.per_second, burst=burst, now=now)
+            if self._warmup is not None:
+                given = self._warmup.take(connection, provider, given, now)
+            self._budget[provider] += given
+        self._shares[provider] = throttles.share(
+            connection, provider, self._worker, wanted=in_line + on_the_way, using=on_the_way, limit=limits.connections
+        )
 
     def _ease(self, connection: Connection, each: Slowed, *, now: dt.datetime) -> None:
         """A minute without complaint: one more at a time, or a tenth faster, until the table's limits are reached."""
@@ -239,7 +281,4 @@ class Throttle:
         held = self._held(provider)
         if held is not None and held > self._clock():
             return 0
-        return max(0, min(self._budget[provider], self._share(limits.connections) - self._on_the_way[provider]))
-
-    def _share(self, connections: int) -> int:
-        return max(1, connections // self._crew)
+        return max(0, min(self._budget[provider], self._shares.get(provider, 0) - self._on_the_way[provider]))

@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from outreach import clock
 from outreach.errors import ConfigurationError, Interrupted
@@ -19,6 +21,7 @@ from outreach.rendering import dkim
 from outreach.rendering.compose import Composer
 from outreach.rendering.message import CompiledMessage
 from outreach.sending.breaker import Breaker
+from outreach.sending.gate import MANDATORY
 from outreach.sending.ledger import Ledger
 from outreach.sending.mx import KEEP, keep_looking
 from outreach.sending.pipeline import Pipeline
@@ -29,6 +32,8 @@ from outreach.sending.throttle import Throttle
 from outreach.sending.transports import Transport
 from outreach.sending.transports.address import signs_itself, transport_for
 from outreach.sending.transports.lane import COMMAND_TIMEOUT, DOT_TIMEOUT
+from outreach.sending.warmup import Warmup
+from outreach.sending.warmup import load as load_warmup
 from outreach.store import campaigns, claims, throttles
 from outreach.store.campaigns import Campaign, Status
 from outreach.store.caps import Reached
@@ -68,8 +73,6 @@ class Orders:
     """How long to wait for a retry to become due before leaving it to the next run."""
     command_timeout: float = COMMAND_TIMEOUT
     dot_timeout: float = DOT_TIMEOUT
-    crew: int = 1
-    """Among how many workers this send is divided."""
     throttle: str = "adaptive"
     """Or "shaped": the shaping table's limits hold from the start."""
     workspace: Path | None = None
@@ -160,9 +163,9 @@ async def _work(
 ) -> Counter[State]:
     breaker = Breaker()
     urgent = campaign.message_class == "emergency"
-    throttle = _throttle(store, orders)
     caps = Reached.of(campaign)
     with Ledger(store, campaign.id, folder=orders.journal_folder, clock=_now, urgent=urgent, caps=caps) as ledger:
+        throttle = _throttle(store, campaign, orders, worker=ledger.worker_id)
         pipeline = Pipeline(
             campaign,
             ledger=ledger,
@@ -196,11 +199,21 @@ async def _work(
     return ledger.tally
 
 
-def _throttle(store: Store, orders: Orders) -> Throttle:
+def _throttle(store: Store, campaign: Campaign, orders: Orders, *, worker: int) -> Throttle:
     with store.read() as connection:
         domains = throttles.domains(connection, since=_now() - KEEP)
-    shaping = load_shaping(orders.workspace)
-    return Throttle(store, shaping, enforced=orders.throttle == "shaped", clock=_now, domains=domains, crew=orders.crew)
+    relays = [urlsplit(url).hostname or url for url in orders.relay_url.split()]
+    curves = load_warmup(orders.workspace, [orders.domain, *relays])
+    mandatory = campaign.message_class in MANDATORY
+    return Throttle(
+        store,
+        load_shaping(orders.workspace),
+        enforced=orders.throttle == "shaped",
+        clock=_now,
+        domains=domains,
+        worker=worker,
+        warmup=Warmup(curves, zone=ZoneInfo(orders.zone), mandatory=mandatory) if curves else None,
+    )
 
 
 async def _more_soon(store: Store, campaign_id: int, pipeline: Pipeline, *, patience: dt.timedelta) -> bool:

@@ -29,6 +29,7 @@ from outreach.store.tables import (
     strike,
     worker,
 )
+from outreach.store.tables.campaigns import turn
 
 SENDING = "sending"
 STOPPED = "stopped"
@@ -248,7 +249,8 @@ def close(connection: Connection, claim_ids: Iterable[int]) -> None:
 
 
 def leave(connection: Connection, worker_id: int) -> None:
-    """Forget a worker that has no claims left."""
+    """Forget a worker that has no claims left, and let others have its turns."""
+    connection.execute(delete(turn).where(turn.c.worker_id == worker_id))
     connection.execute(delete(worker).where(worker.c.id == worker_id))
 
 

@@ -117,8 +117,8 @@ _TABLES: Final[Mapping[Object | None, str]] = {
     Object.PEOPLE: "subscriber profile subscription consent suppression confirmation provenance sunset strike "
     "import_run import_person import_subscription import_suppression",
     Object.CONTENT: "topic department field",
-    Object.CAMPAIGN: "campaign message delivery retry claim worker throttle provider_pause digest item pending "
-    "occurrence feed owner",
+    Object.CAMPAIGN: "campaign message delivery retry claim worker throttle turn warmup provider_pause digest item "
+    "pending occurrence feed owner",
     Object.EVENT: "event event_position feedback feedback_position returned_mail mailbox_position mail_domain "
     "received_report report_row seed_placement",
     Object.STAFF: "staff staff_role staff_link",

@@ -1,13 +1,17 @@
-"""How fast each mailbox provider may be sent to: one token bucket for all workers, and what providers asked of us."""
+"""How fast each mailbox provider may be sent to by all workers of all sends, and what providers asked of us."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Select, and_, delete, insert, select, update
 
+from outreach.store.checkpoints import insert as upsert
 from outreach.store.tables import mail_domain, throttle
+from outreach.store.tables.campaigns import turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +28,45 @@ class Slowed:
 
 def grant(connection: Connection, provider: str, wanted: int, *, rate: float, burst: float, now: dt.datetime) -> int:
     """Take up to `wanted` messages from the provider's bucket, which fills with `rate` a second up to `burst`."""
-    row = connection.execute(
-        select(throttle.c.tokens, throttle.c.filled_at).where(throttle.c.provider == provider).with_for_update()
-    ).first()
-    if row is None:
-        connection.execute(insert(throttle).values(provider=provider, tokens=burst, filled_at=now, at=now))
-        tokens = burst
-    else:
-        tokens = min(burst, row.tokens + rate * max(0.0, (now - row.filled_at).total_seconds()))
-    given = min(wanted, int(tokens))
+    full = upsert(connection, throttle).values(provider=provider, tokens=burst, filled_at=now, at=now)
+    connection.execute(full.on_conflict_do_nothing())
+    row = connection.execute(_bucket(provider)).one()
+    tokens = min(burst, row.tokens + rate * max(0.0, (now - row.filled_at).total_seconds()))
+    given: int = min(wanted, int(tokens))
     connection.execute(
         update(throttle).where(throttle.c.provider == provider).values(tokens=tokens - given, filled_at=now)
     )
     return given
+
+
+def share(connection: Connection, provider: str, worker_id: int, *, wanted: int, using: int, limit: int) -> int:
+    """How many messages to a provider a worker may have on their way, of the `limit` for all workers of all sends.
+
+    As many as it wants while others leave room. Where they want more than there is, each gets its part; who has more
+    than that gives it back as its messages end, `using` of which are on their way.
+    """
+    connection.execute(_bucket(provider)).first()  # whoever else asks at this moment waits here
+    rows = connection.execute(select(turn.c.worker_id, turn.c.held, turn.c.wanted).where(turn.c.provider == provider))
+    others = {row.worker_id: row for row in rows if row.worker_id != worker_id}
+    part = max(1, limit // (len(others) + 1))
+    free = limit - sum(row.held for row in others.values())
+    if any(row.held < min(row.wanted, part) for row in others.values()):
+        free = min(free, part)
+    held: int = max(min(wanted, free), using, 0)
+    mine = and_(turn.c.provider == provider, turn.c.worker_id == worker_id)
+    if not connection.execute(update(turn).where(mine).values(held=held, wanted=wanted)).rowcount:
+        connection.execute(insert(turn).values(provider=provider, worker_id=worker_id, held=held, wanted=wanted))
+    return held
+
+
+def give_back(connection: Connection, worker_id: int, providers: Iterable[str] | None = None) -> None:
+    """A worker wants no turns with these providers any more; None: with none of them."""
+    mine = turn.c.worker_id == worker_id
+    connection.execute(delete(turn).where(mine if providers is None else and_(mine, turn.c.provider.in_(providers))))
+
+
+def _bucket(provider: str) -> Select[Any]:
+    return select(throttle.c.tokens, throttle.c.filled_at).where(throttle.c.provider == provider).with_for_update()
 
 
 def slow_down(

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, SmallInteger, String, Table, Text, false
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    false,
+)
 
 from outreach.store.dialects import BigId, Document, Instant
 from outreach.store.tables.base import main
@@ -80,7 +93,7 @@ claim = Table(
 throttle = Table(  # one bucket for each mailbox provider, shared by all workers
     "throttle",
     main,
-    Column("provider", String(60), primary_key=True),
+    Column("provider", String(255), primary_key=True),  # or a domain that speaks for itself
     Column("tokens", Float, nullable=False),
     Column("filled_at", Instant, nullable=False),
     Column("until", Instant),  # nothing is handed over before
@@ -88,6 +101,25 @@ throttle = Table(  # one bucket for each mailbox provider, shared by all workers
     Column("rate", Float),  # a second
     Column("reply", Text),  # the provider's words; NULL: it asks for nothing
     Column("at", Instant, nullable=False),
+)
+
+turn = Table(  # how many messages at once to a provider each worker may have on their way
+    "turn",
+    main,
+    Column("provider", String(255), primary_key=True),
+    Column("worker_id", Integer, primary_key=True, autoincrement=False),
+    Column("held", Integer, nullable=False),
+    Column("wanted", Integer, nullable=False),
+)
+
+warmup = Table(  # how much a new sending domain or address has sent to a provider, day by day
+    "warmup",
+    main,
+    Column("source", String(255), primary_key=True),
+    Column("provider", String(255), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("sent", Integer, nullable=False),
+    Column("deferred", Integer, nullable=False),
 )
 
 mail_domain = Table(  # whose servers take a domain's mail, by its MX
