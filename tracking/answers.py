@@ -64,6 +64,18 @@ def page(status: int, html: str, *, policy: bytes, headers: tuple[Header, ...] =
     )
 
 
+def kept(body: bytes, *, media_type: bytes) -> Answer:
+    """What never changes under its name, so that everybody may keep it for a year (RFC 8246)."""
+    headers = [
+        (b"content-type", media_type),
+        (b"cache-control", b"public, max-age=31536000, immutable"),
+        *_ALWAYS[1:],
+        (b"content-length", b"%d" % len(body)),
+    ]
+    start = {"type": "http.response.start", "status": 200, "headers": headers}
+    return Answer(start, {"type": "http.response.body", "body": body})
+
+
 def redirect(location: bytes) -> Answer:
     """302, not 301: the table behind a link may be corrected, and every click is to be seen."""
     return answer(302, headers=((b"location", location),))

@@ -31,6 +31,7 @@ from tracking.copies import Library, archived_at
 from tracking.counters import BEAT_SECONDS, Counters
 from tracking.desk import Desk, House
 from tracking.fast import HotPath
+from tracking.images import FOLDER, Images
 from tracking.links import BadDestination, LinkTable, LinkTables, destination
 from tracking.machines import DayKeys, Network, Observer
 from tracking.pages.words import choose
@@ -98,6 +99,7 @@ class Tracking:
         self._links = LinkTables(config.links_dir)
         self._services = esp.Services(config.services)
         self._library = Library(config.links_dir)
+        self._images = Images(config.links_dir.parent / FOLDER)
         self._recorder = Recorder(
             spool_dir=config.spool_dir,
             observer=Observer(DayKeys(config.key_dir), networks=config.networks),
@@ -119,6 +121,7 @@ class Tracking:
             Route("/u/<token>", reads=self.asked_to_leave, posts=self.leaving),
             *self._counter(),
             Route("/v/<token>", reads=self.viewed),
+            Route("/i/<hash>.png", reads=self.shown),
             Route("/archive/<topic>", reads=self.archived),
             Route("/hooks/feedback", posts=self.reported),  # and /hooks/<a mail service>
             Route("/healthz", reads=self.health),
@@ -295,6 +298,9 @@ class Tracking:
         if copies.public:  # so that what people copy from the address bar is nobody's own
             return answers.redirect(archived_at(copies.topic_id, subject.campaign_id).encode())
         return archive.message(copies, request.header(b"accept-language"))
+
+    async def shown(self, request: Request) -> Answer:
+        return await self._images.get(request.rest) or answers.EMPTY_404
 
     async def archived(self, request: Request) -> Answer:
         topic, _, campaign = request.rest.partition("/")
