@@ -81,7 +81,7 @@ MACHINE: Final = None
 _COMMANDS: Final[Mapping[Right | None, str]] = {
     MACHINE: "init, demo, cron, cron next, track, worker, backup, restore, bounces collect, bounces listen, "
     "bounces take, bounces handled, events push",
-    (Verb.LOOK, Object.PEOPLE): "subscribers show, subscribers imports list",
+    (Verb.LOOK, Object.PEOPLE): "subscribers show, subscribers growth, subscribers imports list",
     (Verb.CHANGE, Object.PEOPLE): "subscribers import, subscribers imports undo, subscribers pairs, "
     "subscribers suppress",
     (Verb.EXPORT, Object.PEOPLE): "subscribers export",
@@ -125,7 +125,7 @@ _TABLES: Final[Mapping[Object | None, str]] = {
     Object.HOUSE: "alembic_version alembic_version_events",
     Object.AUDIT: "audit",
     # What is written down when somebody only looks: how far was read, how many there were, who we are.
-    None: "checkpoint segment_count engagement engagement_day installation",
+    None: "checkpoint segment_count listed movement engagement engagement_day installation",
 }
 TABLES: Final = {table: thing for thing, listed in _TABLES.items() for table in listed.split()}
 
