@@ -46,7 +46,7 @@ class Brief:
     is_first: bool
     differences: tuple[str, ...]
     changes: tuple[tuple[str, str], ...]
-    """Lines of the text that are gone ("-") or new ("+")."""
+    """What happened to a line of the text (gone, new), and the line."""
     warnings: tuple[str, ...]
     text: str
     html: str
@@ -61,6 +61,9 @@ def brief(connection: Connection, settings: Settings, campaign: Campaign, *, now
     language = main_language(campaign, settings)
     subject, html, text = _shown(connection, campaign, language)
     before = last(connection, campaign)
+    changes = tuple(_changes(_shown(connection, before, language)[2], text)) if before is not None else ()
+    # Where the changed lines can be shown, that there are some need not be said.
+    plain = f"the message in {language} is another" if changes else ""
     return Brief(
         name=campaign.name,
         organisation=settings.text("organisation.name"),
@@ -74,8 +77,8 @@ def brief(connection: Connection, settings: Settings, campaign: Campaign, *, now
         planned_by=str(campaign.plan.get("planned_by", "")) or "somebody at the shell",
         emergency=_emergency(campaign),
         is_first=before is None,
-        differences=tuple(_short(each) for each in from_last(connection, campaign)),
-        changes=tuple(_changes(_shown(connection, before, language)[2], text)) if before is not None else (),
+        differences=tuple(_short(each) for each in from_last(connection, campaign) if each != plain),
+        changes=changes,
         warnings=tuple(
             str(each["problem"]) for each in campaign.plan.get("findings", []) if each["severity"] == "warning"
         ),
@@ -121,10 +124,10 @@ def _changes(old: str, new: str) -> Iterator[tuple[str, str]]:
         if sign not in "+-" or not content:
             continue
         if shown == MOST_LINES:
-            yield "…", "and more"
+            yield "and", "more"
             return
         shown += 1
-        yield sign, _short(content)
+        yield ("gone:" if sign == "-" else "new:"), _short(content)
 
 
 def _short(text: str) -> str:

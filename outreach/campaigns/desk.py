@@ -13,7 +13,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy import Connection
@@ -42,6 +42,10 @@ MAX_WHY: Final = 500
 _NOTED_EVERY: Final = 60.0
 """Seconds between two rows of the audit log about links that are not ours: they cost whoever makes them nothing."""
 _log = logging.getLogger(__name__)
+
+
+class WrongCode(ApprovalMissing):
+    """The confirmation code is missing or another; it may be typed again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ class Desk:
         except BadToken:
             page = self._page("This link does not work", 404, "It may have been cut off. Open it from the mail again.")
         except (ApprovalMissing, Blocked) as error:
-            page = self._page("This is not possible", 403, str(error))
+            page = self._page("This is not possible", 403, _sentence(error))
         except (OutreachError, SQLAlchemyError) as error:
             _log.error("the staff's desk could not answer: %s", type(error).__name__)
             page = self._page("Please try again in a moment", 503, "Nothing has been changed.")
@@ -141,6 +145,8 @@ class Desk:
                 return self._act(visit, verb, fields, now=now)
         except (ApprovalMissing, Blocked) as error:
             self._note(visit, verb, {"refused": str(error)}, now=now)
+            if isinstance(error, WrongCode):
+                return replace(self._shown(kind, token), problem=_sentence(error), status=403)
             raise
 
     def _act(self, visit: Visit, verb: str, fields: Mapping[str, str], *, now: dt.datetime) -> StaffPage:
@@ -181,11 +187,11 @@ class Desk:
         with acting.as_(acting.MACHINE), self._store.write() as connection:
             fresh = staff_links.find(connection, link.id) or link
             left = staff_links.wrong_code(connection, fresh, now=now)
-        if not code.strip():
-            raise ApprovalMissing("so many people get this that approving it asks for the code from the other mail")
         if not left:
             raise ApprovalMissing("that was not the code, too often; this link is void now, have another one sent")
-        raise ApprovalMissing("that is not the code; it is in the mail that came with this one")
+        if not code.strip():
+            raise WrongCode("so many people get this that approving it asks for the code from the other mail")
+        raise WrongCode("that is not the code; it is in the mail that came beside the one with the link")
 
     def _refuse(self, visit: Visit, why: str, *, now: dt.datetime) -> StaffPage:
         name, by = visit.campaign.name, visit.member.name
@@ -233,6 +239,13 @@ class Desk:
         detail = {"refused": "a link that we did not make, or that was altered"}
         with self._store.write() as connection:
             audit.note(connection, verb=f"page {kind}", object="", detail=detail, now=now, who="unknown")
+
+
+def _sentence(error: Exception) -> str:
+    """An error as it stands on a page. The names of plans keep their spelling."""
+    text = str(error)
+    first = text.split(" ")[0]
+    return f"{text[0].upper() if first.isalpha() else text[0]}{text[1:]}."
 
 
 def _refuse_old(visit: Visit, *, now: dt.datetime) -> None:

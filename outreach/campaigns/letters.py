@@ -136,9 +136,7 @@ def _lists(brief: Brief) -> list[tuple[str, Sequence[str]]]:
     if brief.is_first:
         found.append(("Different from last time", ("There was no last time: this is the first plan of this file.",)))
     else:
-        changes = tuple(
-            f"{'gone' if sign == '-' else 'new' if sign == '+' else sign}: {line}" for sign, line in brief.changes
-        )
+        changes = tuple(f"{what} {line}" for what, line in brief.changes)
         same = () if brief.differences or changes else ("Nothing: the same words, people and links.",)
         found.append(("Different from last time", (*brief.differences, *changes, *same)))
     if brief.warnings:

@@ -114,9 +114,11 @@ def leave(name: str, successor: str | None) -> None:
     workspace = open_workspace()
     with workspace.store.write() as connection:
         leaver = find(connection, name)
-        taking = find(connection, successor or acting.current().name) if successor or acting.current().name else None
+        taking = find(connection, successor) if successor else staff.find(connection, acting.current().name)
         if taking is not None and taking.id == leaver.id:
-            raise UsageError(f"{leaver.name} cannot take over from themselves; name somebody else with --to")
+            if successor:
+                raise UsageError(f"{leaver.name} cannot take over from themselves; name somebody else with --to")
+            taking = None  # whoever leaves by their own hand leaves it to an administrator
         found = handover.leave(connection, leaver, successor=taking, now=workspace.now())
     folder = workspace.settings.data / "handovers"
     folder.mkdir(parents=True, exist_ok=True)

@@ -32,6 +32,7 @@ class Office:
 
     town: object
     tokens: dict[str, str] = field(default_factory=dict)
+    base: str = ""
 
     def __post_init__(self) -> None:
         self.restart()
@@ -45,12 +46,12 @@ class Office:
         self.tokens[name] = credentials.new_token()
         with self.town.store.write() as connection:
             staff.add(
-                connection, name, address=f"{name.lower()}@city.example", role=role, department=department,
+                connection, name, address=f"{name.split()[0].lower()}@city.example", role=role, department=department,
                 public_key=credentials.public_key(self.tokens[name]), now=NOON - dt.timedelta(days=9),
             )  # fmt: skip
 
     def plans(self, name: str, *, by: str = "Dana", **fields: str) -> str:
-        file = self.town.campaign(name, topic="Parking", **fields)
+        file = self.town.campaign(name, **{"topic": "Parking", **fields})
         return plan(self.town.store, self.town.settings, file, segments={}, now=NOON, planned_by=by).name
 
     def asks(self, name: str, *names: str) -> dict[str, str]:

@@ -154,7 +154,7 @@ def made_up(office, monkeypatch) -> str:
 REFUSED = {
     own_plan: ("Eli", "a second person has to approve what Eli planned"),
     another_name: ("unknown", "a link that we did not make, or that was altered"),
-    old: ("Eli", "this link worked until 2026-11-23 20:00 UTC"),
+    old: ("Eli", "his link worked until 2026-11-23 20:00 UTC"),
     replaced: ("Eli", "a newer one was sent"),
     edited_file: ("Eli", "is not what was planned any more. Changed: the message in en"),
     edited_row: ("Eli", "is not what was planned any more. Changed: the plan itself"),
@@ -182,7 +182,7 @@ def test_the_link_of_one_plan_decides_about_no_other(office):
     links = {name: office.asks(office.plans(name))["Eli"] for name in ("sweep", "trees")}
     status, page = office.post(links["sweep"], plan=office.plan_on(links["trees"]))
     assert status == 403
-    assert "that page was about another plan, and this link is for sweep-1 alone" in page
+    assert "That page was about another plan, and this link is for sweep-1 alone" in page
     assert office.status("sweep-1") == office.status("trees-1") == Status.PLANNED
     assert [refused for _, _, refused in office.log() if "another plan" in refused]
     with office.town.store.write() as connection:  # nor when somebody makes the row say so
@@ -215,7 +215,8 @@ def test_above_a_size_approving_asks_for_the_code_of_the_other_mail_and_refusing
     assert path not in text(second)
     assert 'name="code"' in office.get(path)[1]
     assert "asks for the code from the other mail" in office.post(path)[1]
-    assert "that is not the code" in office.post(path, code="AAAA-AAAA")[1]
+    status, page = office.post(path, code="AAAA-AAAA")
+    assert (status, "That is not the code" in page, 'name="code"' in page) == (403, True, True)
     assert office.status("sweep-1") is Status.PLANNED
     assert office.post(path, code=f" {code.lower().replace('-', ' ')} ")[0] == 200
     assert office.status("sweep-1") is Status.APPROVED
