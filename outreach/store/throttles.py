@@ -43,7 +43,7 @@ def share(connection: Connection, provider: str, worker_id: int, *, wanted: int,
     """How many messages to a provider a worker may have on their way, of the `limit` for all workers of all sends.
 
     As many as it wants while others leave room. Where they want more than there is, each gets its part; who has more
-    than that gives it back as its messages end, `using` of which are on their way.
+    than that (`using` are on their way) begins no other until enough of them have ended.
     """
     connection.execute(_bucket(provider)).first()  # whoever else asks at this moment waits here
     rows = connection.execute(select(turn.c.worker_id, turn.c.held, turn.c.wanted).where(turn.c.provider == provider))
@@ -52,11 +52,12 @@ def share(connection: Connection, provider: str, worker_id: int, *, wanted: int,
     free = limit - sum(row.held for row in others.values())
     if any(row.held < min(row.wanted, part) for row in others.values()):
         free = min(free, part)
-    held: int = max(min(wanted, free), using, 0)
+    may: int = max(0, min(wanted, free))
+    values = {"held": max(may, using), "wanted": wanted}
     mine = and_(turn.c.provider == provider, turn.c.worker_id == worker_id)
-    if not connection.execute(update(turn).where(mine).values(held=held, wanted=wanted)).rowcount:
-        connection.execute(insert(turn).values(provider=provider, worker_id=worker_id, held=held, wanted=wanted))
-    return held
+    if not connection.execute(update(turn).where(mine).values(**values)).rowcount:
+        connection.execute(insert(turn).values(provider=provider, worker_id=worker_id, **values))
+    return may
 
 
 def give_back(connection: Connection, worker_id: int, providers: Iterable[str] | None = None) -> None:
