@@ -21,6 +21,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from outreach.errors import ConfigurationError
 
 FILE = "outreach.toml"
+PEM = "-----BEGIN "
+"""How a private key begins that stands in a setting itself."""
 
 DEFAULTS: dict[str, str | int] = {
     "mode": "live",
@@ -41,6 +43,8 @@ DEFAULTS: dict[str, str | int] = {
     "mail.unsubscribe_mailbox": "",
     "mail.dkim_selector": "outreach",
     "mail.dkim_key": "keys/dkim.pem",
+    "mail.dkim_second_selector": "",
+    "mail.dkim_second_key": "",
     "mail.sending_addresses": "",
     "gate.link_hosts": "",
     "gate.quiet_hours": "21:00-08:00",
@@ -51,6 +55,8 @@ DEFAULTS: dict[str, str | int] = {
     "digests.sender": "",
     "cron.ping_url": "",
     "feeds.hosts": "",
+    "log.file": "",
+    "log.level": "info",
     "retention.traces_days": 180,
     "retention.returned_days": 90,
     "retention.rejects_days": 30,
@@ -84,6 +90,7 @@ CHOICES = {
     "relay.tls": ("auto", "require"),
     "relay.throttle": ("adaptive", "shaped"),
     "bounces.imap_after": ("delete", "keep"),
+    "log.level": ("debug", "info", "warning", "error"),
     "tracking.default": ("none", "aggregate", "individual"),
     "tracking.archive": ("no", "yes"),
 }
@@ -113,6 +120,13 @@ class Settings:
     def path(self, name: str) -> Path:
         return self.root / self.text(name)
 
+    def key(self, name: str) -> Path | str | None:
+        """Where a private key is, or the key itself where the setting (the environment) holds one; None for none."""
+        text = self.text(name)
+        if text.startswith(PEM):
+            return text
+        return self.root / text if text else None
+
     @property
     def database_url(self) -> str:
         """SQLAlchemy's form; a relative SQLite file is taken from the workspace."""
@@ -126,6 +140,11 @@ class Settings:
     def tracking_url(self) -> str:
         """The service's public address, without a slash at its end."""
         return self.text("tracking.url").rstrip("/")
+
+    @property
+    def log_file(self) -> Path | None:
+        """Where every process of this workspace writes what it did; None: warnings to stderr, nothing else."""
+        return self.path("log.file") if self.text("log.file") else None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -164,7 +183,9 @@ def load_settings(start: Path | None = None, environment: Mapping[str, str] | No
 
 
 def without_password(value: str | int) -> str | int:
-    """A URL with its password replaced; anything else unchanged."""
+    """A URL with its password replaced, three dots for a key; anything else unchanged."""
+    if str(value).startswith(PEM):
+        return "..."
     if not isinstance(value, str) or "@" not in value or "://" not in value:
         return value
     parts = urlsplit(value)

@@ -12,13 +12,13 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
 
+from outreach import logs
 from outreach.errors import OutreachError
 from outreach.settings import Settings, load_settings
 from outreach.tokens import KeyRing
@@ -37,10 +37,10 @@ def main(words: list[str] | None = None, *, more: More = lambda _settings, _keys
         parser.add_argument(f"--{name}", type=int, default=0)
     parser.add_argument("--check", action="store_true")
     told = parser.parse_args(words)
-    logging.basicConfig(format="tracking: %(message)s", level=logging.WARNING)
     try:
         counters = Counters(Board(told.board), told.page) if told.board else None
         settings = load_settings()
+        logs.begin("outreach track: worker", file=settings.log_file, level=settings.text("log.level"))
         config = configuration(settings, proxies=told.proxies, counters=counters)
         app = Tracking(config, more=more(settings, config.keys))
     except OutreachError as error:

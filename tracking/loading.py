@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from outreach import logs
 from outreach.store.database import Store
 from tracking.loader import run
 
@@ -28,17 +29,22 @@ _log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def loading(database_url: str, spool_dir: Path, *, archive: bool = False) -> Iterator[None]:
-    """Keep a loader running while the block runs. `archive`: what is sent about a topic is public."""
+def loading(
+    database_url: str, spool_dir: Path, *, archive: bool = False, log: tuple[Path | None, str] = (None, "warning")
+) -> Iterator[None]:
+    """Keep a loader running while the block runs. `archive`: what is sent about a topic is public.
+
+    `log`: the log's file and level.
+    """
     finished = threading.Event()
-    process = _start(database_url, spool_dir, archive)
+    process = _start(database_url, spool_dir, archive, log)
 
     def supervise() -> None:
         nonlocal process
         while not finished.wait(RESTART_SECONDS):
             if not process.is_alive():
                 _log.error("the loader ended with code %s and is started again", process.exitcode)
-                process = _start(database_url, spool_dir, archive)
+                process = _start(database_url, spool_dir, archive, log)
 
     supervisor = threading.Thread(target=supervise, name="loader supervisor", daemon=True)
     supervisor.start()
@@ -51,20 +57,20 @@ def loading(database_url: str, spool_dir: Path, *, archive: bool = False) -> Ite
         process.join(LAST_PASS_SECONDS)
 
 
-def _start(database_url: str, spool_dir: Path, archive: bool) -> BaseProcess:
+def _start(database_url: str, spool_dir: Path, archive: bool, log: tuple[Path | None, str]) -> BaseProcess:
     # Not fork: the service has threads, and a fork keeps only one of them.
     process = multiprocessing.get_context("spawn").Process(
-        target=_main, args=(database_url, spool_dir, archive, os.getpid()), name="loader", daemon=True
+        target=_main, args=(database_url, spool_dir, archive, log, os.getpid()), name="loader", daemon=True
     )
     process.start()
     return process
 
 
-def _main(database_url: str, spool_dir: Path, archive: bool, parent: int) -> None:
+def _main(database_url: str, spool_dir: Path, archive: bool, log: tuple[Path | None, str], parent: int) -> None:
     terminated = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: terminated.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the service tells us when to end
-    logging.basicConfig(format="loader: %(message)s", level=logging.WARNING)
+    logs.begin("outreach track: loader", file=log[0], level=log[1])
     store = Store.open(database_url)
     try:
         run(

@@ -8,12 +8,14 @@ permission missing, 5 finished with exceptions, 6 blocked by a safety rule, 75 t
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
+import time
 from typing import Final
 
 import click
 
-from outreach import __version__
+from outreach import __version__, logs
 from outreach.cli.watching import watch
 from outreach.errors import OutreachError
 
@@ -50,6 +52,8 @@ COMMANDS: Final = {
 }
 """Each command, and the module here that has it: cron starts us every minute, so only what is asked for is loaded."""
 
+_logger = logging.getLogger(__name__)
+
 
 class Outreach(click.Group):
     """Loads commands when they are named; turns an OutreachError into one line on stderr and its own exit code."""
@@ -66,14 +70,26 @@ class Outreach(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
+        started = time.monotonic()
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
         except OutreachError as error:
             click.echo(f"outreach: {error}", err=True)
+            _log(ctx, started, code=error.exit_code, error=str(error))
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("outreach: interrupted; run the same command again to go on", err=True)
+            _log(ctx, started, code=130)
             ctx.exit(130)
+        _log(ctx, started, code=0)
+        return result
+
+
+def _log(ctx: click.Context, started: float, *, code: int, **more: str) -> None:
+    """How a command ended, if there is a log; never what it was given, which may be about a person."""
+    if logs.is_begun():
+        command = ctx.invoked_subcommand or ""
+        logs.note(_logger, "ended", command=command, code=code, seconds=round(time.monotonic() - started, 3), **more)
 
 
 @click.group(cls=Outreach, context_settings={"help_option_names": ["-h", "--help"]})

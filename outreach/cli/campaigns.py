@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import sys
 from collections import Counter
 from pathlib import Path
@@ -21,11 +22,13 @@ from outreach.cli.progress import sending_progress
 from outreach.cli.testing import test
 from outreach.cli.workspace import Workspace, open_workspace, print_json
 from outreach.errors import FinishedWithExceptions, UsageError
+from outreach.logs import note
 from outreach.store import campaigns as store_campaigns
 from outreach.store import deliveries, throttles
 from outreach.store.campaigns import Campaign, Status
 from outreach.store.deliveries import State
 
+_logger = logging.getLogger(__name__)
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 
 
@@ -105,9 +108,12 @@ def send_campaign(workspace: Workspace, campaign: Campaign, *, workers: int | No
         campaign, workspace.settings, token_keys=workspace.token_keys, patience=dt.timedelta(seconds=patience)
     )
     with sending_progress(campaign, quiet=quiet) as progress:
-        return lifecycle.send(
+        sent = lifecycle.send(
             workspace.store, workspace.settings, campaign, orders=orders, workers=workers, progress=progress
         )
+    counts = {state.word: sent.counts[state] for state in State if sent.counts[state]}
+    note(_logger, "sent", campaign=campaign.name, status=str(sent.campaign.status), **counts)
+    return sent
 
 
 @campaigns.command()

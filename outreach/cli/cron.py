@@ -15,6 +15,7 @@ from outreach.cli.events import push
 from outreach.cli.nightly import nightly
 from outreach.cli.workspace import Workspace, open_workspace, print_json
 from outreach.errors import OutreachError
+from outreach.logs import redact
 from outreach.scheduling import digesting, due, feeds
 from outreach.scheduling.locks import alone
 from outreach.sending.recovery import recover
@@ -72,7 +73,7 @@ def _run(workspace: Workspace) -> None:
         if trouble
     ]
     if troubles:
-        raise OutreachError("; ".join(troubles))
+        raise OutreachError(redact("; ".join(troubles)))  # a server's reply often names the person
     _ping(workspace.settings.text("cron.ping_url"))
 
 

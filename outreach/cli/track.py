@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from outreach import logs
 from outreach.settings import load_settings
 from tracking import supervisor
 from tracking.configuration import configuration
@@ -43,7 +44,9 @@ def track(host: str, port: int, workers: int, proxies: int) -> None:
     os.chdir(settings.root)
     command = [sys.executable, "-P", "-m", "outreach.cli.serving", "--proxies", str(proxies)]
     archive = settings.text("tracking.archive") == "yes"
-    with loading(settings.database_url, settings.data / "spool", archive=archive):
+    log = (settings.log_file, settings.text("log.level"))
+    logs.begin("outreach track", file=log[0], level=log[1])
+    with loading(settings.database_url, settings.data / "spool", archive=archive, log=log):
         another = supervisor.supervise(guard, command, workers=workers)
     if another:
         supervisor.hand_over(guard)

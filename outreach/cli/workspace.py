@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from outreach import clock
+from outreach import clock, logs
 from outreach.campaigns.compiling import content_folders
 from outreach.segmentation.files import Segment, load_segments, texts
 from outreach.settings import Settings, load_settings
@@ -54,6 +54,8 @@ class Workspace:
 def open_workspace(*, check: bool = True) -> Workspace:
     """The workspace around the current folder. ConfigurationError if there is none, or its tables are not ours."""
     settings = load_settings()
+    if settings.log_file is not None and not logs.is_begun():
+        logs.begin("outreach", file=settings.log_file, level=settings.text("log.level"))
     store = Store.open(settings.database_url)
     if context := click.get_current_context(silent=True):
         context.find_root().call_on_close(store.close)
