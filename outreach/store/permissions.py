@@ -81,13 +81,13 @@ MACHINE: Final = None
 _COMMANDS: Final[Mapping[Right | None, str]] = {
     MACHINE: "init, demo, cron, cron next, track, worker, backup, restore, bounces collect, bounces listen, "
     "bounces take, bounces handled, events push",
-    (Verb.LOOK, Object.PEOPLE): "subscribers show, subscribers growth, subscribers imports list",
+    (Verb.LOOK, Object.PEOPLE): "subscribers growth, subscribers show, subscribers imports list",
     (Verb.CHANGE, Object.PEOPLE): "subscribers import, subscribers imports undo, subscribers pairs, "
     "subscribers suppress",
     (Verb.EXPORT, Object.PEOPLE): "subscribers export",
     (Verb.ERASE, Object.PEOPLE): "subscribers erase, subscribers release",
     (Verb.LOOK, Object.CONTENT): "segments check, segments count, segments diff, segments explain, segments history, "
-    "segments list, segments overlap, segments preview, fields list, templates list, templates preview",
+    "segments list, segments overlap, segments preview, segments words, fields list, templates list, templates preview",
     (Verb.MANAGE, Object.CONTENT): "fields free, fields use, subscribers topics",
     (Verb.LOOK, Object.CAMPAIGN): "campaigns check, campaigns list, campaigns status, report",
     (Verb.CHANGE, Object.CAMPAIGN): "campaigns ask, campaigns correct, campaigns new, campaigns plan, campaigns test",
@@ -96,12 +96,13 @@ _COMMANDS: Final[Mapping[Right | None, str]] = {
     (Verb.APPROVE, Object.CAMPAIGN): "campaigns approve",
     (Verb.LOOK, Object.EVENT): "bounces classify, bounces history, bounces kept, bounces pauses, deliverability, "
     "events held, events summary, events tail, store check-engagement",
-    (Verb.CHANGE, Object.EVENT): "events accept, events dismiss, deliverability import, deliverability seeds",
+    (Verb.CHANGE, Object.EVENT): "deliverability import, deliverability seeds, engagement import, events accept, "
+    "events dismiss",
     (Verb.MANAGE, Object.EVENT): "deliverability sunset, events reclassify, store rebuild-engagement",
     (Verb.LOOK, Object.STAFF): "users list",
     (Verb.MANAGE, Object.STAFF): "users add, users leave, users role, users shell",
     (Verb.LOOK, Object.HOUSE): "doctor, keys show, config show",
-    (Verb.MANAGE, Object.HOUSE): "keys rotate, go-live, dkim new, resume, db upgrade",
+    (Verb.MANAGE, Object.HOUSE): "keys rotate, go-live, dkim new, resume, retention, db upgrade",
     (Verb.LOOK, Object.AUDIT): "audit show, audit verify",
 }
 COMMANDS: Final = {command: right for right, listed in _COMMANDS.items() for command in listed.split(", ")}
