@@ -6,6 +6,9 @@ machines open mail and people read without being seen.
 
 Statutory and emergency topics are exempt: their subscriptions are not looked at and never changed. To pause is to
 set the subscriptions to regular topics back to unconfirmed, so a click on "yes, still" is all it takes to return.
+
+Asking is a campaign like any other, planned among the people who are due (`asking`) and approved by somebody. Only who
+was really sent the question, and stayed silent, is written to less later.
 """
 
 from __future__ import annotations
@@ -15,9 +18,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from outreach.events import Kind
+from outreach.store.bulk import given
 from outreach.store.consent import CONFIRMED, Frequency, SubscriptionStatus
 from outreach.store.deliveries import State
 from outreach.store.tables import campaign, consent, delivery, feedback, profile, subscription, sunset, topic
@@ -70,6 +74,7 @@ def due(connection: Connection, *, now: dt.datetime) -> list[Silent]:
     received = _received(connection, now=now)
     alive = _signs_of_life(connection)
     taken = {row.subscriber_id: row for row in connection.execute(select(sunset))}
+    asked = _asked(connection)
     found: list[Silent] = []
     rows = connection.execute(
         select(profile.c.subscriber_id, profile.c.joined_at, profile.c.last_click_at, profile.c.received)
@@ -85,14 +90,44 @@ def due(connection: Connection, *, now: dt.datetime) -> list[Silent]:
         days = (now - max(signs)).days
         if days < patience(count):
             continue
-        step = _next(taken.get(person), max(signs), now)
+        step = _next(taken.get(person), asked.get(person), max(signs), now)
         if step is not None:
             found.append(Silent(person, count, days, step))
     return found
 
 
+def asking(connection: Connection, people: Sequence[Silent]) -> ColumnElement[bool]:
+    """Those of them who are to be asked, as the audience of a campaign may be narrowed to."""
+    numbers = [(each.subscriber_id,) for each in people if each.step is Step.ASK]
+    return profile.c.subscriber_id.in_(select(given(connection, ["person"], numbers).c.person))
+
+
+def asked_in(connection: Connection, campaign_id: int, people: Sequence[Silent], *, now: dt.datetime) -> list[Silent]:
+    """Note for those who are in a campaign just planned (at `now`) that it asks them. Who they are."""
+    rows = connection.execute(select(delivery.c.subscriber_id).where(delivery.c.campaign_id == campaign_id))
+    frozen = set(rows.scalars())
+    mine = [each for each in people if each.step is Step.ASK and each.subscriber_id in frozen]
+    _note(connection, mine, now=now)
+    return mine
+
+
 def apply(connection: Connection, people: Sequence[Silent], *, now: dt.datetime) -> None:
-    """Take the steps, each with its line in the log of consent where it changes what a person gets."""
+    """Take the steps after the question, each with its line in the log of consent where it changes what one gets."""
+    people = [each for each in people if each.step is not Step.ASK]
+    _note(connection, people, now=now)
+    for begin in range(0, len(people), _BATCH):
+        batch = people[begin : begin + _BATCH]
+        for step, values in (
+            (Step.SLOW_DOWN, {"frequency": Frequency.WEEKLY.value, "frequency_at": now}),
+            (Step.PAUSE, {"status": SubscriptionStatus.UNCONFIRMED.value, "changed_at": now}),
+        ):
+            concerned = {each.subscriber_id: each for each in batch if each.step is step}
+            if concerned:
+                _change(connection, concerned, step, values, now)
+
+
+def _note(connection: Connection, people: Sequence[Silent], *, now: dt.datetime) -> None:
+    """Write down which step each was taken to."""
     for begin in range(0, len(people), _BATCH):
         batch = people[begin : begin + _BATCH]
         numbers = [each.subscriber_id for each in batch]
@@ -101,13 +136,6 @@ def apply(connection: Connection, people: Sequence[Silent], *, now: dt.datetime)
             insert(sunset),
             [{"subscriber_id": each.subscriber_id, "step": each.step.value, "at": now} for each in batch],
         )
-        for step, values in (
-            (Step.SLOW_DOWN, {"frequency": Frequency.WEEKLY.value, "frequency_at": now}),
-            (Step.PAUSE, {"status": SubscriptionStatus.UNCONFIRMED.value, "changed_at": now}),
-        ):
-            concerned = {each.subscriber_id: each for each in batch if each.step is step}
-            if concerned:
-                _change(connection, concerned, step, values, now)
 
 
 def _change(
@@ -140,14 +168,29 @@ def _change(
     connection.execute(update(subscription).where(mine).values(**values))
 
 
-def _next(row: object, last_sign: dt.datetime, now: dt.datetime) -> Step | None:
+def _next(row: object, asked_at: dt.datetime | None, last_sign: dt.datetime, now: dt.datetime) -> Step | None:
     """The step that is due; None while the last one has time, or was the last."""
     at, step = getattr(row, "at", None), getattr(row, "step", 0)
     if at is None or at < last_sign:  # never asked, or heard of since
         return Step.ASK
-    if step >= Step.PAUSE or now - at < dt.timedelta(days=STEP_DAYS):
+    if step == Step.ASK and asked_at is None:  # the question was planned, and has not left (yet)
+        return Step.ASK if now - at >= dt.timedelta(days=STEP_DAYS) else None
+    if step >= Step.PAUSE or now - (asked_at or at) < dt.timedelta(days=STEP_DAYS):
         return None
     return Step(step + 1)
+
+
+def _asked(connection: Connection) -> dict[int, dt.datetime]:
+    """When the question was taken by each one's server: it is the campaign that was planned as they were noted."""
+    rows = connection.execute(
+        select(sunset.c.subscriber_id, delivery.c.at)
+        .join(campaign, campaign.c.planned_at == sunset.c.at)
+        .join(
+            delivery, (delivery.c.campaign_id == campaign.c.id) & (delivery.c.subscriber_id == sunset.c.subscriber_id)
+        )
+        .where(sunset.c.step == Step.ASK.value, delivery.c.state == State.ACCEPTED.value)
+    )
+    return {row.subscriber_id: row.at for row in rows}
 
 
 def _received(connection: Connection, *, now: dt.datetime) -> dict[int, int]:

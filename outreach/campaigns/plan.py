@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, Select, or_
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_
 
 from outreach.campaigns import audience, later
 from outreach.campaigns.compiling import compile_all
@@ -69,19 +69,22 @@ def plan(
     now: dt.datetime,
     occurrence: dt.datetime | None = None,
     series: Campaign | None = None,
-    sealed: Callable[[Connection, int], None] | None = None,
+    sealed: Callable[[Connection, int], object] | None = None,
     planned_by: str = "",
     findings: Sequence[Mapping[str, str]] = (),
+    among: Callable[[Connection], ColumnElement[bool]] | None = None,
 ) -> Planned:
     """Freeze one campaign file's audience and messages as a new plan.
 
     One transaction: after an error (CampaignError, RuleError, TemplateError, Blocked for an empty
     audience) nothing is left behind. `occurrence`: plan this moment of a recurring campaign, which was approved as
     `series`; `sealed` is called with the new campaign in the same transaction, and what it raises undoes the plan.
-    `planned_by` and the gate's `findings` are part of what is approved.
+    `planned_by` and the gate's `findings` are part of what is approved. `among`: nobody but
+    these, whomever the rule chooses.
     """
     written = _read(store, settings, path, segments=segments, now=now, occurrence=occurrence)
     with store.write() as connection:
+        written = written if among is None else replace(written, rule=and_(written.rule, among(connection)))
         topic = _topic(connection, written)
         name = campaigns.next_name(connection, written.main.name)
         chosen = _choose(connection, written, topic, settings, name=name, now=now)

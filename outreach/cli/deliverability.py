@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from outreach.bounces.sunset import Silent
     from outreach.cli.workspace import Workspace
 
 
@@ -77,12 +80,23 @@ def import_(files: tuple[Path, ...]) -> None:
 
 @deliverability.command()
 @click.option("--apply", "act", is_flag=True, help="Take the steps that are due; without it they are only counted.")
+@click.option(
+    "--ask", type=click.Path(path_type=Path), help="Plan the campaign in this FILE for who is due to be asked."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def sunset(act: bool, as_json: bool) -> None:
-    """Who has not been heard of for long: ask, then write less, then pause. Statutory and emergency mail goes on."""
+def sunset(act: bool, ask: Path | None, as_json: bool) -> None:
+    """Who has not been heard of for long: ask, then write less, then pause. Statutory and emergency mail goes on.
+
+    \b
+    outreach deliverability sunset                                    count only
+    outreach deliverability sunset --ask campaigns/still-there.md     plan the question; approve and send it as ever
+    outreach deliverability sunset --apply                            write less to who was asked a month ago, or pause
+
+    Of --ask's FILE the rule (to:), the topic and consent hold as in every campaign; whoever is not due is left out.
+    """
     from collections import Counter
 
-    from outreach.bounces.sunset import apply, due
+    from outreach.bounces.sunset import Step, apply, due
     from outreach.cli.workspace import open_workspace, print_json
 
     workspace = open_workspace()
@@ -90,12 +104,36 @@ def sunset(act: bool, as_json: bool) -> None:
         people = due(connection, now=workspace.now())
         if act:
             apply(connection, people, now=workspace.now())
+    planned = _ask(workspace, ask, people) if ask else None
     counts = Counter(each.step for each in people)
     if as_json:
-        print_json({"applied": act, "steps": {step.name.lower(): count for step, count in sorted(counts.items())}})
+        steps = {step.name.lower(): count for step, count in sorted(counts.items())}
+        print_json({"applied": act, "steps": steps, "plan": planned})
         return
     for step, count in sorted(counts.items()):
-        click.echo(f"{count:,} {'are now' if act else 'would be'} {step.word}")
+        click.echo(f"{count:,} {'are now' if act and step is not Step.ASK else 'would be'} {step.word}")
+    if planned:
+        click.echo(f"planned {planned}; approve it with: outreach campaigns approve {planned} --by NAME")
+    elif counts[Step.ASK]:
+        click.echo("to ask them: outreach deliverability sunset --ask campaigns/FILE.md")
+
+
+def _ask(workspace: Workspace, file: Path, people: Sequence[Silent]) -> str:
+    """Plan the question and note who is asked, together. The plan's name."""
+    from outreach.bounces.sunset import asked_in, asking
+    from outreach.campaigns.plan import plan
+
+    now = workspace.now()
+    planned = plan(
+        workspace.store,
+        workspace.settings,
+        file,
+        segments=workspace.segments(),
+        now=now,
+        among=lambda connection: asking(connection, people),
+        sealed=lambda connection, campaign_id: asked_in(connection, campaign_id, people, now=now),
+    )
+    return planned.name
 
 
 @deliverability.command()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import random
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select, update
+from click.testing import CliRunner
+from sqlalchemy import Connection, insert, select, update
 
-from outreach.bounces.sunset import Step, apply, due, patience
+from outreach.bounces.sunset import Step, apply, asked_in, due, patience
+from outreach.cli import main
+from outreach.cli.workspace import open_workspace
 from outreach.errors import ConfigurationError, OutreachError
 from outreach.store import placement, tables
 from outreach.store.database import Store
@@ -89,30 +93,100 @@ def test_who_gets_more_mail_is_missed_sooner() -> None:
     assert [patience(count) for count in (90, 30, 12, 3)] == [60, 120, 180, 270]
 
 
+def ask(store: Store, number: int, *, now: dt.datetime, state: State = State.ACCEPTED) -> list[int]:
+    """Plan the question for everybody due, and send it. Who was asked."""
+    values = {"file": "still.md", "message_class": "regular", "status": "sent", "rule": "", "plan": {}, "plan_hash": ""}
+    with store.write() as connection:
+        people = due(connection, now=now)
+        to_ask = [each.subscriber_id for each in people if each.step is Step.ASK]
+        moments = {"frozen": len(to_ask), "planned_at": now, "started_at": now}
+        connection.execute(insert(tables.campaign).values(id=number, name=f"still-{number}", **values, **moments))
+        row = {"campaign_id": number, "state": state.value, "attempts": 1, "at": now + dt.timedelta(days=2)}
+        if to_ask:
+            connection.execute(insert(tables.delivery), [{**row, "subscriber_id": each} for each in to_ask])
+        return [each.subscriber_id for each in asked_in(connection, number, people, now=now)]
+
+
 def test_asked_slowed_paused_and_statutory_mail_goes_on(store: Store, now: dt.datetime) -> None:
     city(store, now)
+    assert ask(store, 101, now=now) == [1]
+    assert ask(store, 102, now=now) == []
     steps = []
-    for month in range(4):
-        when = now + MONTH * month
+    for days in (31, 32, 61, 62, 92, 122):  # the question was taken two days after it was planned
+        when = now + dt.timedelta(days=days)
         with store.write() as connection:
             found = due(connection, now=when)
             steps.append([(each.subscriber_id, each.step) for each in found])
             apply(connection, found, now=when)
             assert due(connection, now=when) == []
-    assert steps == [[(1, Step.ASK)], [(1, Step.SLOW_DOWN)], [(1, Step.PAUSE)], []]
+    assert steps == [[], [(1, Step.SLOW_DOWN)], [], [(1, Step.PAUSE)], [], []]
     with store.read() as connection:
         columns = (tables.subscription.c.topic_id, tables.subscription.c.status, tables.subscription.c.frequency)
         mine = select(*columns).where(tables.subscription.c.subscriber_id == 1).order_by(columns[0])
         assert [tuple(row) for row in connection.execute(mine)] == [(1, 0, 2), (2, 1, 0)]
 
 
+@pytest.mark.parametrize("state", [State.CANCELLED, State.EXPIRED, State.BOUNCED])
+def test_who_never_got_the_question_is_asked_again_and_nothing_else(
+    sqlite_store: Store, now: dt.datetime, state: State
+) -> None:
+    city(sqlite_store, now)
+    assert ask(sqlite_store, 101, now=now, state=state) == [1]
+    with sqlite_store.write() as connection:
+        assert due(connection, now=now + MONTH - dt.timedelta(days=1)) == []
+        (again,) = due(connection, now=now + MONTH)
+        assert (again.subscriber_id, again.step) == (1, Step.ASK)
+        apply(connection, [again], now=now + MONTH)  # asking takes a campaign; nothing is done without one
+        assert [each.step for each in due(connection, now=now + MONTH)] == [Step.ASK]
+
+
 def test_a_click_begins_anew(sqlite_store: Store, now: dt.datetime) -> None:
     city(sqlite_store, now)
+    assert ask(sqlite_store, 101, now=now) == [1]
     with sqlite_store.write() as connection:
-        apply(connection, due(connection, now=now), now=now)
         clicked = update(tables.profile).where(tables.profile.c.subscriber_id == 1)
         connection.execute(clicked.values(last_click_at=now + dt.timedelta(days=3)))
-        assert due(connection, now=now + MONTH) == []
+        assert due(connection, now=now + MONTH * 2) == []
+
+
+def test_the_question_is_a_campaign_among_who_is_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*arguments: str, code: int = 0) -> str:
+        result = CliRunner().invoke(main, list(arguments), env={"OUTREACH_MODE": "live"}, catch_exceptions=False)
+        assert result.exit_code == code, result.output
+        return result.stdout
+
+    run("init", str(tmp_path / "town"))
+    monkeypatch.chdir(tmp_path / "town")
+    Path("people.csv").write_text("email\n" + "".join(f"p{n}@example.com\n" for n in range(1, 41)), "utf-8")
+    run("subscribers", "import", "people.csv", "--topic", "Parks", "--source", "form")
+    with open_workspace().store.write() as connection:
+        _make_silent(connection, now=dt.datetime.now(dt.UTC))
+    Path("campaigns/still.md").write_text(
+        '---\nsubject: Do you still want our mail about parks?\nto: topic is "Parks"\ntopic: Parks\n'
+        "from: Parks <parks@city.example>\n---\nHello,\n\n[Yes, still](https://city.example/yes)\n",
+        "utf-8",
+    )
+    found = json.loads(run("deliverability", "sunset", "--ask", "campaigns/still.md", "--json"))
+    assert found["steps"] == {"ask": 3}
+    with open_workspace().store.read() as connection:
+        frozen = select(tables.campaign.c.frozen).where(tables.campaign.c.name == found["plan"])
+        assert connection.execute(frozen).scalar_one() == 3
+        assert len(connection.execute(select(tables.sunset)).all()) == 3
+    assert "would be" not in run("deliverability", "sunset")  # the question is on its way
+    run("deliverability", "sunset", "--ask", "campaigns/still.md", code=6)  # nobody is left to be asked
+
+
+def _make_silent(connection: Connection, *, now: dt.datetime) -> None:
+    """Three of the town's people got thirty mails and never reacted; the others joined yesterday."""
+    joined = update(tables.profile).values(joined_at=now - dt.timedelta(days=700), received=30)
+    connection.execute(joined.where(tables.profile.c.subscriber_id <= 3))
+    connection.execute(update(tables.consent).values(at=now - dt.timedelta(days=700)))
+    values = {"file": "c.md", "message_class": "regular", "status": "sent", "rule": "", "plan": {}, "plan_hash": ""}
+    for number in range(1, 31):
+        begun = {"planned_at": now - dt.timedelta(days=number), "started_at": now - dt.timedelta(days=number)}
+        connection.execute(insert(tables.campaign).values(id=number, name=f"c{number}", frozen=3, **begun, **values))
+        row = {"campaign_id": number, "state": State.ACCEPTED.value, "attempts": 1, "at": begun["started_at"]}
+        connection.execute(insert(tables.delivery), [{**row, "subscriber_id": each} for each in (1, 2, 3)])
 
 
 def test_each_look_is_made_once_when_due(sqlite_store: Store, now: dt.datetime) -> None:
