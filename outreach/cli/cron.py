@@ -9,6 +9,7 @@ import urllib.request
 import click
 
 from outreach.campaigns import lifecycle
+from outreach.campaigns.quiet_times import waits
 from outreach.cli.campaigns import send_campaign
 from outreach.cli.confirming import send_confirmations
 from outreach.cli.events import push
@@ -49,6 +50,7 @@ def upcoming(days: int, as_json: bool) -> None:
     workspace = open_workspace()
     now = workspace.now()
     found = due.coming(workspace.store, now=now, until=now + dt.timedelta(days=days))
+    found = [(at, what + _quiet(workspace, what, at)) for at, what in found]
     found = sorted(found + digesting.coming(workspace.store, workspace.settings, now=now))
     if as_json:
         print_json([{"at": at.isoformat(), "what": what} for at, what in found])
@@ -58,6 +60,15 @@ def upcoming(days: int, as_json: bool) -> None:
         click.echo(f"{at.astimezone(zone):%a %Y-%m-%d %H:%M} {zone.key}  ({at:%Y-%m-%d %H:%M} UTC)  {what}")
     if not found:
         click.echo(f"nothing is scheduled within {days} days")
+
+
+def _quiet(workspace: Workspace, name: str, at: dt.datetime) -> str:
+    """Who of a planned campaign's people would be in their quiet hours."""
+    with workspace.store.read() as connection:
+        campaign = campaigns.find(connection, name)
+        if campaign.name != name:  # an occurrence that is planned when it comes
+            return ""
+        return "".join(f"; {each}" for each in waits(connection, workspace.settings, campaign, at=at))
 
 
 def _run(workspace: Workspace) -> None:

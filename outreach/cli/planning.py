@@ -11,8 +11,10 @@ from outreach.campaigns import asking, credentials
 from outreach.campaigns.approval import approve as approve_plan
 from outreach.campaigns.approval import refuse_edited
 from outreach.campaigns.difference import from_last
+from outreach.campaigns.later import due_at
 from outreach.campaigns.plan import Planned
 from outreach.campaigns.plan import plan as make_plan
+from outreach.campaigns.quiet_times import Waits, waits
 from outreach.campaigns.trial import A_DAY, is_trial
 from outreach.cli.checking import as_document, look, refuse, show_findings
 from outreach.cli.workspace import Workspace, open_workspace, print_json
@@ -53,6 +55,7 @@ def plan(file: Path, as_json: bool) -> None:
     with workspace.store.read() as connection:
         campaign = store_campaigns.find(connection, planned.name)
         differences = from_last(connection, campaign)
+        quiet = list(waits(connection, workspace.settings, campaign, at=due_at(campaign) or workspace.now()))
     saved = _save(workspace, campaign)
     if as_json:
         print_json(
@@ -66,6 +69,7 @@ def plan(file: Path, as_json: bool) -> None:
                 "schedule": planned.schedule,
                 "estimate": planned.takes.document() if planned.takes else {},
                 "in_digests": planned.in_digests,
+                "quiet": [{"people": each.people, "zone": each.zone, "until": each.until} for each in quiet],
                 "file": str(saved),
                 "differences": differences,
                 "findings": [as_document(finding) for finding in checked.findings],
@@ -73,12 +77,12 @@ def plan(file: Path, as_json: bool) -> None:
         )
         return
     show_findings(finding for finding in checked.findings if finding.severity is not Severity.NOTE)
-    _show(planned, differences)
+    _show(planned, differences, quiet)
     urgent(campaign)
     _next(workspace, campaign)
 
 
-def _show(planned: Planned, differences: list[str]) -> None:
+def _show(planned: Planned, differences: list[str], quiet: list[Waits]) -> None:
     click.echo(f"{planned.name}: {planned.audience:,} people would get this")
     for reason, count in planned.excluded.items():
         click.echo(f"  {count:,} left out: {reason}")
@@ -86,6 +90,8 @@ def _show(planned: Planned, differences: list[str]) -> None:
         click.echo(f"  {planned.in_digests:,} more read it in their next digest")
     if planned.schedule:
         click.echo(f"  due: {planned.schedule}")
+    for each in quiet:
+        click.echo(f"  {each}")
     if planned.takes and planned.audience:
         click.echo(f"  takes {planned.takes}")
     click.echo(f"  languages: {', '.join(planned.languages)}; links: {len(planned.links)}; hash {planned.hash[:12]}")

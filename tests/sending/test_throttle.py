@@ -3,12 +3,13 @@
 import asyncio
 import datetime as dt
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from outreach.errors import ConfigurationError
 from outreach.sending import mx
-from outreach.sending.quiet import QuietHours
+from outreach.sending.quiet import _WEEKDAYS, QuietHours
 from outreach.sending.shaping import OTHER, Limits, Shaping, load
 from outreach.sending.throttle import Throttle, asks_to_slow_down
 from outreach.store import throttles
@@ -155,6 +156,31 @@ def test_quiet_hours_go_by_the_recipients_zone(zone: str | None, hour: int, unti
     ends = quiet.until(NOON.replace(hour=hour), zone=zone)
     assert (ends and ends.astimezone(dt.UTC).hour) == until
     assert ends is None or ends > NOON.replace(hour=hour)
+
+
+@pytest.mark.parametrize(
+    ("text", "now", "until"),
+    [
+        ("21:00-08:00, sunday", "2026-11-21 22:00", "2026-11-23 08:00"),  # Saturday night, over Sunday, to Monday
+        ("sunday", "2026-11-22 00:00", "2026-11-23 00:00"),
+        ("sunday", "2026-11-21 23:59", None),
+        ("21:00-08:00 12-24, 12-25, 2026-12-26", "2026-12-23 21:30", "2026-12-28 08:00"),  # the 27th is a Sunday below
+        ("12-25", "2027-12-25 10:00", "2027-12-26 00:00"),
+        ("2026-12-25", "2027-12-25 10:00", None),
+    ],
+)
+def test_quiet_days(text: str, now: str, until: str | None) -> None:
+    quiet = QuietHours.parse(text + (", sunday" if "2026-12-26" in text else ""), zone="Europe/Berlin")
+    assert quiet is not None
+    berlin = ZoneInfo("Europe/Berlin")
+    ends = quiet.until(dt.datetime.fromisoformat(now).replace(tzinfo=berlin), zone=None)
+    assert (ends and f"{ends.astimezone(berlin):%Y-%m-%d %H:%M}") == until
+
+
+@pytest.mark.parametrize("text", ["02-30", "2026-02-29", "sunday-monday", ", ".join(_WEEKDAYS)])
+def test_quiet_days_that_cannot_be(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"policy\.quiet_hours is"):
+        QuietHours.parse(text, zone="UTC")
 
 
 def test_no_quiet_hours_and_wrong_ones() -> None:
