@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from itertools import pairwise
 from typing import Any, NoReturn, cast, get_args
 
 from lark import Token, Transformer
 
+from outreach.segmentation.elided import Bracketed, bare, elided
 from outreach.segmentation.errors import RuleError
 from outreach.segmentation.grammar import NUMBER_WORDS
+from outreach.segmentation.printing import unsaid
 from outreach.segmentation.rules import (
     NOWHERE,
     And,
@@ -120,17 +123,18 @@ class Builder(Transformer[Token, Any]):
 
     # --- and, or, not
 
-    def any_of(self, parts: list[Any]) -> Node:
+    def any_of(self, parts: list[Any]) -> Node | Bracketed:
         return _joined(Or, parts)
 
-    def all_of(self, parts: list[Any]) -> Node:
+    def all_of(self, parts: list[Any]) -> Node | Bracketed:
         return _joined(And, parts)
 
     def negated(self, parts: list[Any]) -> Node:
-        return Not(parts[-1])
+        return Not(bare(parts[-1]))
 
-    def bracketed(self, parts: list[Any]) -> Node:
-        return cast(Node, parts[0])
+    def bracketed(self, parts: list[Any]) -> Node | Bracketed:
+        node = bare(parts[0])
+        return Bracketed(node) if isinstance(node, Did | Not) else node
 
     # --- membership
 
@@ -183,8 +187,11 @@ class Builder(Transformer[Token, Any]):
 
     def like(self, parts: list[Any]) -> Node:
         likeness = _LIKE[_plain(parts[-2]).split()[0].rstrip("s")]
-        value: Value = parts[-1]
-        return _unless(parts, Like(parts[0], likeness, Value("text", value.text, value.at)))
+        likes = tuple(Like(parts[0], likeness, Value("text", value.text, value.at)) for value in parts[-1])
+        return _unless(parts, likes[0] if len(likes) == 1 else Or(likes))
+
+    def neither(self, parts: list[Any]) -> Node:
+        return Not(OneOf(parts[0], tuple(part for part in parts if isinstance(part, Value))))
 
     def when(self, parts: list[Any]) -> Node:
         return _unless(parts, When(parts[0], parts[-1]))
@@ -287,9 +294,18 @@ def _each_once(parts: list[Any], verb: str) -> dict[type, Any]:
     return found
 
 
-def _joined(kind: type[And] | type[Or], parts: list[Any]) -> Node:
-    nodes = tuple(part for part in parts if not isinstance(part, Token))
-    return nodes[0] if len(nodes) == 1 else kind(nodes)
+def _joined(kind: type[And] | type[Or], parts: list[Any]) -> Node | Bracketed:
+    nodes: list[Node | Bracketed] = [part for part in parts if not isinstance(part, Token)]
+    if len(nodes) == 1:
+        return nodes[0]  # brackets matter where it is joined with something
+    word = "or" if kind is Or else "and"
+    for before, after in pairwise(nodes):
+        if pair := elided(before, after):
+            said = unsaid(pair[1]) or unsaid(pair[0])
+            verbs = ("not " * isinstance(part, Not) + did.verb for part, did in zip((before, after), pair, strict=True))
+            both = f" {word} ".join(f"{verb} {said}" for verb in verbs)
+            _refuse(f"say it for both: {both}; or put each in brackets", *pair)
+    return kind(tuple(map(bare, nodes)))
 
 
 def _unless(parts: list[Any], node: Node) -> Node:

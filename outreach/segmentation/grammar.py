@@ -21,7 +21,7 @@ def _words(*patterns: str) -> str:
 NUMBER_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _NUMBER = rf"(?:\d|(?:{'|'.join(NUMBER_WORDS)})\b)"
 _PERIOD = r"(?:day|week|month|year)s?"
-_MAILS = "campaigns?|mails?|e-?mails?|messages?|newsletters?|links?"
+_MAILS = "campaigns?|mails?|mailings?|e-?mails?|messages?|newsletters?|links?"
 
 KEYWORDS = {
     "AND": (3, "/(?:(?:and|but)(?![\\w-])|&&?)/i"),
@@ -52,6 +52,8 @@ KEYWORDS = {
     "IS": (3, "/(?:(?:is|are|equals?)(?![\\w-])|==?(?![<>]))/i"),
     "IS_NOT": (4, "/(?:!=|<>|≠|(?:is|are)n['’]?t(?![\\w-]))/i"),
     "IN": (3, _words("in", "(?:one|any) of")),
+    "NEITHER": (4, _words("neither")),
+    "NOR": (3, _words("nor")),
     "KNOWN": (3, _words("known", "set", "unknown", "empty", "missing", "blank")),
     "DOES_NOT": (4, _words("does not", "doesn['’]?t", "do not", "don['’]?t")),
     "LIKE": (3, _words("contains?", "starts? with", "ends? with")),
@@ -130,7 +132,8 @@ _not: NOT
     | field COMPARE value                                   -> compare
     | field IS? AMOUNT amount                               -> compare
     | field IS? NOT? BETWEEN value AND value                -> between
-    | field (IS? NOT? | DOES_NOT) LIKE value                -> like
+    | field (IS? NOT? | DOES_NOT) LIKE values               -> like
+    | field IS NEITHER value (NOR value)+                   -> neither
     | field IS? NOT? window                                 -> when
     | field NOT? DAY_WORD                                   -> on_that_day
 
@@ -180,6 +183,8 @@ SAID = {
     "IN": "in",
     "NOTHING": "",
     "EXCEPT": "",
+    "NEITHER": "",
+    "NOR": "",
     "NUMBER_WORD": "",
     "KNOWN": "known or unknown",
     "DOES_NOT": "",

@@ -26,6 +26,11 @@ _PEOPLE = re.compile(
     r"(?:people|subscribers|residents|persons|those|everyone|everybody|all)\s+(?:who|whose|with|that|in)\b",
     re.IGNORECASE,
 )
+_LEFT_UNOPENED = re.compile(
+    r"(?:not\s+opened(?:\s+any\s+of)?|opened\s+none\s+of|unopened)\s+(?:the\s+|their\s+|our\s+)?last\s+(\w+)\s+"
+    r"(?:campaigns|mails|mailings|e-?mails|messages|newsletters)\b",
+    re.IGNORECASE,
+)
 _NEAR = 150
 """Characters on either side of the place in which its reason is looked for."""
 _CLOSE_ENOUGH = 0.6
@@ -88,12 +93,17 @@ def _habit(text: str, start: int, accepted: frozenset[str], _words: Sequence[str
                 return "dates are written year-month-day, like 2026-03-31", found.start(), found.end()
     if here[:1] and here[0] in _QUOTES and not _QUOTED.match(here):
         return "this quote is never closed", start, start + 1
+    if year := re.search(r"(?:joined|during|in)\s+((?:19|20)\d\d)\b(?!-)", text[line_start : start + 5]):
+        which = f"between {year[1]}-01-01 and {year[1]}-12-31"
+        return f"for a whole year, write {which}", start, start + len(_here(text, start))
     if unnamed := _unnamed(text, start, accepted, _words):
         return unnamed
     if re.match(r"hours?\b|minutes?\b", here, re.IGNORECASE):
         return "the smallest unit is a day; write days, weeks, months or years", start, start + len(_here(text, start))
     if {"UNIT", "AGO"} & accepted and (year := re.search(r"(?:before|after|since|on)\s+(\d{4})\s*$", text[:start])):
         return "dates are written year-month-day, like 2026-03-31", *year.span(1)
+    if left := _LEFT_UNOPENED.search(text, line_start):
+        return f"write ignored the last {left[1]} campaigns", *left.span()
     if people := _PEOPLE.match(text):
         return stray(people[0]), *people.span()
     if reverse := re.search(r"(?:from|of|by)\s+(?:the\s+)?(\w[\w\s-]*?)\s+department\b", text, re.IGNORECASE):
@@ -107,6 +117,8 @@ def _habit(text: str, start: int, accepted: frozenset[str], _words: Sequence[str
     before = re.search(r"([\w-]+)\s*$", text[:start])
     if before and before[1].lower() in RESERVED - OPERATORS and re.match(r"(?:is|=|[<>])", here, re.IGNORECASE):
         return f'"{before[1]}" is a word of the language; if a field is called so, write it in quotes', *before.span(1)
+    if word.lower() in ("it", "them", "these", "those"):
+        return f'say again what "{word}" is, as in opened campaign …', start, start + len(word)
     if "AND" in accepted and _WORD.match(word) and word.lower() not in ("is", "in", "or", "the"):
         return f'"{word}" cannot stand here; and or or may be missing before it', start, start + len(word)
     return None
@@ -124,6 +136,8 @@ def _unnamed(text: str, start: int, accepted: frozenset[str], words: Sequence[st
     before = re.search(r"([^\W\d][\w'’-]*)\s*$", text[:start])
     if before and before[1].lower() in ("during", "in"):
         return None
+    if before and before[1].lower() == "like":
+        return "write contains, starts with or ends with instead of like", *before.span(1)
     if before and "IS" in accepted and "VERB" not in accepted and (quoted or here[:1].isdigit()):
         return f"a word is missing: write {before[1]} is {here}", start, end
     if here.lower() == "in" and "IN_KIND" in accepted:

@@ -167,6 +167,8 @@ class Meaning:
         """`language is Spanish or Vietnamese`: what stands alone behind an or is a value, if it is no field."""
         for before, after in pairwise(parts):
             one = before.part if isinstance(before, Not) else before
+            if isinstance(one, Like) and isinstance(after, Compare) and comparing.alone(after):
+                self._check_second_piece(one, after, no=isinstance(before, Not))
             if isinstance(one, Compare) and isinstance(after, Compare) and comparing.alone(after):
                 try:
                     self.catalogue.field_named(after.field)
@@ -174,6 +176,12 @@ class Meaning:
                     said = "not in" if isinstance(before, Not) else "in"
                     values = f"({one.value.text}, {after.field.text})"
                     _refuse(f"to allow several values, write {one.field.text} {said} {values}", after.field)
+
+    def _check_second_piece(self, one: Like, after: Compare, *, no: bool) -> None:
+        """`email ends with .gov or .edu`"""
+        if after.field.text.casefold() not in (name.casefold() for name in self.catalogue.fields):
+            pieces = f'("{one.text.text}", "{after.field.text}")'
+            _refuse(f"to allow several, write {one.field.text} {'not ' * no}{one.likeness} {pieces}", after.field)
 
     def _compared(self, node: Compare | OneOf | Between | Like | When) -> Question:
         one = self._field(node)

@@ -16,10 +16,11 @@ from lark import Lark
 from lark.exceptions import UnexpectedInput
 
 from outreach.segmentation.building import Builder
+from outreach.segmentation.elided import bare
 from outreach.segmentation.errors import RuleError
 from outreach.segmentation.grammar import GRAMMAR
 from outreach.segmentation.hints import unexpected
-from outreach.segmentation.rules import Node, Rule
+from outreach.segmentation.rules import Rule
 
 MAX_LENGTH = 10_000
 """Characters. The longest rule of a real city that we have seen has 600."""
@@ -43,7 +44,7 @@ def parse(text: str, *, words: Iterable[str] = ()) -> Rule:
     """
     _guard(text)
     try:
-        root: Node = _lark().parse(text)  # type: ignore[assignment]  # the Builder makes nodes, not lark's trees
+        root = bare(_lark().parse(text))  # type: ignore[arg-type]  # the Builder makes nodes, not lark's trees
     except UnexpectedInput as error:
         raise unexpected(error, text, words=tuple(words)) from None
     except RuleError as error:

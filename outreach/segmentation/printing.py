@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
+from outreach.segmentation.elided import elided
 from outreach.segmentation.errors import RuleError
 from outreach.segmentation.grammar import RESERVED
 from outreach.segmentation.rules import (
@@ -42,17 +44,27 @@ def canonical(rule: Rule) -> str:
 def _node(node: Node) -> str:
     match node:
         case And(parts=parts):
-            return " and ".join(_part(part, (And, Or)) for part in parts)
+            return " and ".join(_parts(parts, (And, Or)))
         case Or(parts=parts):
-            return " or ".join(_part(part, (Or,)) for part in parts)
+            return " or ".join(_parts(parts, (Or,)))
         case Not(part=part):
             return _denied(part)
         case _:
             return _condition(node)
 
 
-def _part(node: Node, bracketed: tuple[type, ...]) -> str:
-    return f"({_node(node)})" if isinstance(node, bracketed) else _node(node)
+def _parts(parts: tuple[Node, ...], bracketed: tuple[type, ...]) -> list[str]:
+    """Each part, in brackets where it would else be joined, or read, with its neighbour."""
+    alone = {number for number, (before, after) in enumerate(pairwise(parts)) if elided(before, after)}
+    return [
+        f"({_node(part)})" if isinstance(part, bracketed) or number in alone else _node(part)
+        for number, part in enumerate(parts)
+    ]
+
+
+def unsaid(node: Did) -> str:
+    """What is said with the verb, besides how often."""
+    return " ".join(filter(None, (_scope(node.scope), _window(node.window))))
 
 
 def _denied(node: Node) -> str:

@@ -115,6 +115,22 @@ WHAT_IS_WRONG = [
     ("opened at least 0 times", 8, "everybody did it at least 0 times; for nobody ever, write not in front"),
     ("opened within 9 days since 2026-01-01", 22, "when is said twice; write opened … and opened … for both"),
     ("opened from Parks about parking", 25, "whose mail is said twice; write opened … and opened … for both"),
+    (
+        "opened or clicked within 9 days",
+        1,
+        "say it for both: opened within 9 days or clicked within 9 days; or put each",
+    ),
+    (
+        "received campaign parking-3 but not opened",
+        1,
+        'for both: received campaign "parking-3" and not opened campaign "parking-3"; or put each in brackets',
+    ),
+    ('email ends with ".gov" or ".edu"', 27, 'to allow several, write email ends with (".gov", ".edu")'),
+    ("joined 2024", 8, "for a whole year, write between 2024-01-01 and 2024-12-31"),
+    ("not opened the last 5 mailings", 1, "write ignored the last 5 campaigns"),
+    ("opened none of our last 5 campaigns", 1, "write ignored the last 5 campaigns"),
+    ("zip like 972%", 5, "write contains, starts with or ends with instead of like"),
+    ("received campaign parking-3 and clicked it", 41, 'say again what "it" is, as in opened campaign …'),
     ("opened once twice", 13, "how often is said twice; write opened … and opened … for both"),
     (
         "ignored from Parks",
