@@ -6,8 +6,10 @@ import os
 import signal
 from pathlib import Path
 
-from sqlalchemy import select
+import pytest
+from sqlalchemy import create_engine, select, text
 
+from outreach.errors import TryAgain
 from outreach.events import Kind
 from outreach.store import tables
 from outreach.store.database import Store
@@ -61,3 +63,37 @@ def test_a_killed_service_leaves_no_loader_behind_and_nothing_unloaded(sqlite_ci
         service.kill()
         eventually(lambda: left(sqlite_city) == {1})
         eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below))
+
+
+@pytest.mark.parametrize("store", ["postgres"], indirect=True)
+def test_while_the_database_is_stopped_redirects_work_and_the_events_arrive_when_it_is_back(
+    city: Store, postgres_url: str, tmp_path: Path
+) -> None:
+    name = city.main.url.database
+    administrator = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+
+    def database(*, running: bool) -> None:
+        with administrator.connect() as connection:
+            connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {str(running).lower()}"))
+            if not running:
+                ending = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
+                connection.execute(text(ending), {"name": name})
+
+    url = city.main.url.render_as_string(hide_password=False)
+    with running(tmp_path, database_url=url) as service:
+        database(running=False)
+        with pytest.raises(TryAgain), city.read() as connection:
+            connection.execute(text("SELECT 1"))
+        assert service.get(f"/c/{token(Purpose.CLICK, 2)}/0").headers["location"] == "https://city.example/sweeping"
+        assert service.get(f"/o/{token(Purpose.OPEN, 3)}.gif").status == 200
+        assert service.post(f"/u/{token(Purpose.UNSUBSCRIBE, 1)}", "List-Unsubscribe=One-Click").status == 200
+        assert service.get("/healthz").status == 200
+        database(running=True)
+        eventually(lambda: left(city) == {1}, seconds=40)
+        eventually(lambda: kinds(city) == [Kind.OPEN, Kind.CLICK], seconds=40)
+    administrator.dispose()
+
+
+def kinds(store: Store) -> list[int]:
+    with store.read_events() as connection:
+        return sorted(connection.execute(select(tables.event.c.kind)).scalars())
