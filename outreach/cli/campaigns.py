@@ -238,6 +238,25 @@ def correct(name: str) -> None:
     click.echo(f"  outreach campaigns plan campaigns/{file.name}")
 
 
+@campaigns.command()
+@click.argument("name", metavar="CAMPAIGN")
+@click.argument("old")
+@click.argument("new")
+def relink(name: str, old: str, new: str) -> None:
+    """Lead clicks on OLD, a wrong link in mail already sent, to NEW.
+
+    \b
+    outreach campaigns relink parking-1 https://city.example/swepping https://city.example/sweeping
+    """
+    from outreach.campaigns import relinking
+
+    workspace = open_workspace()
+    with workspace.store.read() as connection:
+        campaign = store_campaigns.find(connection, name)
+    relinking.relink(workspace.settings, campaign, old=old, new=new)
+    click.echo(f"from now on, clicks on {old} in {campaign.name} lead to {new}")
+
+
 def _document(sent: Sent) -> dict[str, object]:
     campaign = sent.campaign
     return {

@@ -9,7 +9,7 @@ import contextlib
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -96,7 +96,7 @@ def _destination(url: str, place: str, city: City) -> Iterator[Finding]:
             Severity.BLOCK, f"only looks like {city.domain}: it has letters of another alphabet",
             "type the address anew instead of copying it",
         )  # fmt: skip
-    elif city.link_hosts and not any(host == known or host.endswith(f".{known}") for known in city.link_hosts):
+    elif city.link_hosts and not is_among(url, city.link_hosts):
         yield finding(
             Severity.BLOCK, f"leads to {host}, which is not among the hosts this city links to",
             "link to a page of your own, or have an administrator add the host to gate.link_hosts",
@@ -114,6 +114,12 @@ def _site(url: str) -> str:
         host = parts.hostname or ""
         return f"{parts.scheme}://{host if host.isascii() else host.encode('idna').decode('ascii')}"
     return url
+
+
+def is_among(url: str, hosts: Collection[str]) -> bool:
+    """Whether an address leads to one of these hosts, or to one below it."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    return any(host == known or host.endswith(f".{known}") for known in hosts)
 
 
 def _is_ip(host: str) -> bool:

@@ -93,7 +93,7 @@ _COMMANDS: Final[Mapping[Right | None, str]] = {
     (Verb.CHANGE, Object.CAMPAIGN): "campaigns ask, campaigns correct, campaigns new, campaigns plan, campaigns test",
     (Verb.SEND, Object.CAMPAIGN): "campaigns doubts, campaigns resume, campaigns send, notify",
     (Verb.STOP, Object.CAMPAIGN): "campaigns pause, campaigns stop",
-    (Verb.APPROVE, Object.CAMPAIGN): "campaigns approve",
+    (Verb.APPROVE, Object.CAMPAIGN): "campaigns approve, campaigns relink",
     (Verb.LOOK, Object.EVENT): "bounces classify, bounces history, bounces kept, bounces pauses, deliverability, "
     "events held, events summary, events tail, store check-engagement",
     (Verb.CHANGE, Object.EVENT): "deliverability import, deliverability seeds, engagement import, events accept, "
