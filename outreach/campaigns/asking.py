@@ -22,11 +22,10 @@ from outreach.campaigns import credentials, letters
 from outreach.campaigns.approval import refuse_own
 from outreach.campaigns.brief import brief
 from outreach.campaigns.handover import responsible
+from outreach.campaigns.orders import signer_of
 from outreach.campaigns.series import is_digest
 from outreach.errors import ApprovalMissing, Blocked, OutreachError, UsageError
-from outreach.rendering import dkim
 from outreach.rendering import letter as writing
-from outreach.rendering.dkim import Signer
 from outreach.rendering.letter import Letter
 from outreach.rendering.message import Mailbox, Message
 from outreach.sending import apart
@@ -244,14 +243,7 @@ def _composed(
 ) -> Iterator[Message]:
     domain = str(campaign.plan["domain"])
     sender = Mailbox(settings.text("organisation.name"), f"outreach@{domain}")
-    signer = _signer(settings, domain)
+    signer = signer_of(settings, domain)
     for letter in mails:
         message_id = f"staff-{secrets.token_hex(12)}@{domain}"
         yield writing.compose(letter, sender=sender, message_id=message_id, signer=signer, now=now)
-
-
-def _signer(settings: Settings, domain: str) -> Signer | None:
-    key = settings.path("mail.dkim_key")
-    if not key.exists():
-        return None
-    return dkim.load(key.read_bytes(), domain=domain, selector=settings.text("mail.dkim_selector"), place=str(key))

@@ -114,7 +114,7 @@ def check(
             sending=sending_domain(settings, main),
             sender=main.sender.address.rpartition("@")[2].lower(),
             selector=settings.text("mail.dkim_selector"),
-            key_file=settings.path("mail.dkim_key"),
+            key=settings.key("mail.dkim_key"),
             relay=urlsplit(settings.text("relay.url")).hostname or "",
             now=now,
         )

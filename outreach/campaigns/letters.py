@@ -93,6 +93,21 @@ def code(brief: Brief, member: Member, *, code: str, until: str) -> Letter:
     return Letter(_to(member), f"Your code for {brief.name}", panel.text(), panel.html())
 
 
+def verifying(organisation: str, member: Member, *, code: str) -> Letter:
+    """Whether an address on the staff is that person's own."""
+    panel = Panel(
+        organisation=organisation,
+        title="Is this address yours?",
+        lines=(f"{member.name} was added to the staff with this address. This code shows that it arrives:",),
+        code=code,
+        notes=(
+            f'Whoever is at the workspace types: outreach users verify "{member.name}" {code.replace(" ", "")}',
+            "It works for a day. If you are not that person, do nothing: no other mail will follow.",
+        ),
+    )
+    return Letter(_to(member), f"Your code for {organisation}", panel.text(), panel.html())
+
+
 def starting(brief: Brief, member: Member, *, url: str, approved_by: str) -> Letter:
     """A send begins, and this is how to stop it."""
     panel = Panel(

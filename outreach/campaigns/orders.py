@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+from outreach.rendering.dkim import Signer
+from outreach.sending.signing import signer
 from outreach.sending.workers import Orders
 from outreach.settings import Settings
 from outreach.store.campaigns import Campaign
@@ -22,8 +24,10 @@ def orders_for(campaign: Campaign, settings: Settings, *, token_keys: Path, pati
         tracking_url=str(campaign.plan["tracking_url"]),
         domain=str(campaign.plan["domain"]),
         token_keys=token_keys,
-        dkim_key=settings.path("mail.dkim_key") if settings.text("mail.dkim_key") else None,
+        dkim_key=settings.key("mail.dkim_key"),
         dkim_selector=settings.text("mail.dkim_selector"),
+        dkim_second_key=settings.key("mail.dkim_second_key"),
+        dkim_second_selector=settings.text("mail.dkim_second_selector"),
         unsubscribe_mailbox=settings.text("mail.unsubscribe_mailbox"),
         retry_first=dt.timedelta(seconds=settings.number("policy.retry_seconds")),
         max_attempts=settings.number("policy.max_attempts"),
@@ -32,4 +36,15 @@ def orders_for(campaign: Campaign, settings: Settings, *, token_keys: Path, pati
         workspace=settings.root,
         quiet_hours=settings.text("policy.quiet_hours"),
         zone=settings.text("organisation.timezone"),
+    )
+
+
+def signer_of(settings: Settings, domain: str) -> Signer | None:
+    """Who signs mail that is in no ledger, as the workers do."""
+    return signer(
+        settings.key("mail.dkim_key"),
+        selector=settings.text("mail.dkim_selector"),
+        domain=domain,
+        second=settings.key("mail.dkim_second_key"),
+        second_selector=settings.text("mail.dkim_second_selector"),
     )

@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 from outreach.addresses import normalise
 from outreach.campaigns.compiling import compile_all
 from outreach.campaigns.definition import Definition, load
+from outreach.campaigns.orders import signer_of
 from outreach.campaigns.samples import typical
 from outreach.campaigns.terms import sending_domain
 from outreach.errors import Blocked, OutreachError
-from outreach.rendering import dkim
 from outreach.rendering.compose import Composer
 from outreach.rendering.message import CompiledMessage, Message, Recipient
 from outreach.rendering.preview import direct
@@ -33,18 +33,23 @@ def send_test(
 ) -> list[str]:
     """Send a campaign file in every language to one of the staff; returns the subjects that went out.
 
-    Blocked for an address that is not on the staff. `person` is the address of a subscriber whose data fills the
-    fields; without it a made-up person's do.
+    Blocked for an address that is not on the staff, or that nobody has answered from yet. `person` is the address of a
+    subscriber whose data fills the fields; without it a made-up person's do.
     """
     to = normalise(to)
     with store.read() as connection:
-        known = {member.address for member in staff.everyone(connection)}
+        known = [member for member in staff.everyone(connection) if member.address == to]
         fields = load_catalogue(connection, segments={}).fields
         attributes = _attributes(connection, person) if person else None
-    if to not in known:
+    if not known:
         raise Blocked(
             f"{to} is not on the staff, and test mails go to nobody else; "
             "an administrator adds people with: outreach users add NAME --address ADDRESS"
+        )
+    if not any(member.verified_at for member in known):
+        raise Blocked(
+            f"{to} is {known[0].name}'s and not verified yet: it might be a stranger's. "
+            f'Verify it first, with a code by mail: outreach users verify "{known[0].name}"'
         )
     definitions = load(path, default_language=settings.text("organisation.language"))
     messages = [
@@ -69,8 +74,6 @@ def _message(
         replace(compiled, subject=MARK + compiled.subject, text=f"{MARK}not sent to anybody else\n\n{compiled.text}")
     )
     domain = sending_domain(settings, definition)
-    key = settings.path("mail.dkim_key")
-    signer = dkim.load(key.read_bytes(), domain=domain, selector=settings.text("mail.dkim_selector"), place=str(key))
     composer = Composer(
         marked,
         campaign_id=0,
@@ -80,7 +83,7 @@ def _message(
         list_id=f"test.{domain}",
         feedback_id=f"test:test:test:{domain.replace('.', '')[:15]}",
         unsubscribe_mailbox=None,
-        signer=signer,
+        signer=signer_of(settings, domain),
     )
     somebody = typical(compiled)
     recipient = Recipient(0, to, somebody.attributes if attributes is None else attributes)

@@ -28,7 +28,7 @@ def refuse_trial(connection: Connection, settings: Settings, campaign: Campaign,
     """Blocked when a workspace in trial mode would write to anybody but its staff, or too often."""
     if not is_trial(settings):
         return
-    known = select(staff.c.address).where(staff.c.left_at.is_(None))
+    known = select(staff.c.address).where(staff.c.left_at.is_(None), staff.c.verified_at.is_not(None))
     strangers = connection.execute(
         select(func.count())
         .select_from(delivery.join(subscriber, subscriber.c.id == delivery.c.subscriber_id))
@@ -36,8 +36,9 @@ def refuse_trial(connection: Connection, settings: Settings, campaign: Campaign,
     ).scalar_one()
     if strangers:
         raise Blocked(
-            f"this workspace is in trial mode: only staff get mail, and {strangers:,} of {campaign.frozen:,} people "
-            "are not staff. Nothing was sent. Add staff with `outreach users add`, or leave the trial: outreach go-live"
+            f"this workspace is in trial mode: only staff whose address is verified get mail, and {strangers:,} of "
+            f"{campaign.frozen:,} people are not. Nothing was sent. Add staff with `outreach users add` and have them "
+            "run `outreach users verify`, or leave the trial: outreach go-live"
         )
     today = connection.execute(
         select(func.coalesce(func.sum(campaigns.c.frozen), 0)).where(

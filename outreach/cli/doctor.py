@@ -9,6 +9,7 @@ import shutil
 import socket
 import stat
 import urllib.request
+from pathlib import Path
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -92,7 +93,7 @@ def domain(workspace: Workspace, *, ask_blocklists: bool) -> list[Check]:
         senders=senders(workspace),
         tracking=urlsplit(settings.tracking_url).hostname or "",
         selector=settings.text("mail.dkim_selector"),
-        key_file=settings.path("mail.dkim_key"),
+        key=settings.key("mail.dkim_key"),
         addresses=tuple(settings.text("mail.sending_addresses").replace(",", " ").split()),
         relay=relay.hostname or "",
     )
@@ -135,8 +136,8 @@ def _keys(workspace: Workspace) -> Check:
     from outreach.tokens import load_keys
 
     load_keys(workspace.token_keys)
-    for path in (workspace.token_keys, workspace.settings.path("mail.dkim_key")):
-        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+    for path in (workspace.token_keys, workspace.settings.key("mail.dkim_key")):
+        if isinstance(path, Path) and path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
             return fail("keys", f"others on this machine can read {path}", f"chmod 600 {path}")
     return ok("keys", "the signing keys are there, and private")
 

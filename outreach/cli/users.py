@@ -9,7 +9,7 @@ import click
 from sqlalchemy import Connection
 
 from outreach.addresses import normalise
-from outreach.campaigns import credentials, handover
+from outreach.campaigns import credentials, handover, verifying
 from outreach.cli.workspace import Workspace, open_workspace, print_json
 from outreach.errors import ApprovalMissing, ConfigurationError, UsageError
 from outreach.settings import FILE, load_settings
@@ -72,6 +72,32 @@ def add(name: str, address: str, role: str, department: str | None, shell_user: 
     )
     click.echo(f"  {token}\n")
     click.echo(f"They put it into {credentials.VARIABLE} before they approve, and tell it nobody.", err=True)
+    click.echo(f'Before test mails go there:  outreach users verify "{member.name}"', err=True)
+
+
+@users.command()
+@click.argument("name")
+@click.argument("code", required=False)
+def verify(name: str, code: str | None) -> None:
+    """Show that NAME's address is theirs: mail a CODE there, and take it back.
+
+    Test mails, and campaigns in trial mode, go to verified addresses only.
+
+    \b
+    outreach users verify "Dana Lee"              mails a code
+    outreach users verify "Dana Lee" 12345678     takes it back
+    """
+    workspace = open_workspace()
+    with workspace.store.read() as connection:
+        member = find(connection, name)
+    # The code is what permits it, not the role of whoever types it in.
+    with acting.as_(acting.MACHINE):
+        if code is None:
+            verifying.mail_code(workspace.store, workspace.settings, member, now=workspace.now())
+            click.echo(f'a code was mailed to {member.address}. Next:  outreach users verify "{member.name}" CODE')
+        else:
+            verifying.verify(workspace.store, member, code, now=workspace.now())
+            click.echo(f"{member.address} is verified as {member.name}'s")
 
 
 @users.command()
@@ -138,7 +164,8 @@ def list_users(as_json: bool) -> None:
         return
     for each in found:
         at_shell = f"  ({each.shell_user} here)" if each.shell_user else ""
-        click.echo(f"{each.name:30} {each.roles:30} {each.address}{at_shell}")
+        unverified = "" if each.verified_at else "  (not verified)"
+        click.echo(f"{each.name:30} {each.roles:30} {each.address}{unverified}{at_shell}")
     if not found:
         click.echo("nobody yet; add the first with: outreach users add NAME --address ADDRESS", err=True)
 
@@ -196,4 +223,5 @@ def _document(member: Member) -> dict[str, object]:
         "role": ", ".join(dict.fromkeys(each.role for each in member.grants)),
         "roles": roles,
         "shell_user": member.shell_user,
+        "verified": member.verified_at is not None,
     }

@@ -23,14 +23,21 @@ _WEIGHT: Final = {Verdict.FAIL: Severity.BLOCK, Verdict.WARNING: Severity.WARN}
 
 
 def check(
-    resolver: Resolver, *, sending: str, sender: str, selector: str, key_file: Path, relay: str, now: dt.datetime
+    resolver: Resolver,
+    *,
+    sending: str,
+    sender: str,
+    selector: str,
+    key: Path | str | None,
+    relay: str,
+    now: dt.datetime,
 ) -> Iterator[Finding]:
     """`sending` is the domain that signs and takes the bounces, `sender` that of the From address."""
     if sending.endswith(RESERVED):
         return
     questions: list[Callable[[], Check]] = [
         lambda: spf.check(resolver, sending, (), relay),
-        lambda: dkim.check(resolver, sending, selector, key_file, now=now),
+        lambda: dkim.check(resolver, sending, selector, key, now=now),
         lambda: dmarc.check(resolver, sender, f"dmarc@{sending}"),
         lambda: receiving.mx(resolver, sending, what="bounces"),
     ]

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from outreach import clock
-from outreach.errors import ConfigurationError, Interrupted
-from outreach.rendering import dkim
+from outreach.errors import Interrupted
 from outreach.rendering.compose import Composer
+from outreach.rendering.dkim import Signer
 from outreach.rendering.message import CompiledMessage
 from outreach.sending.breaker import Breaker
 from outreach.sending.gate import MANDATORY
@@ -28,6 +28,7 @@ from outreach.sending.pipeline import Pipeline
 from outreach.sending.quiet import QuietHours
 from outreach.sending.retry import RetryPolicy
 from outreach.sending.shaping import load as load_shaping
+from outreach.sending.signing import Key, signer
 from outreach.sending.throttle import Throttle
 from outreach.sending.transports import Transport
 from outreach.sending.transports.address import signs_itself, transport_for
@@ -43,6 +44,8 @@ from outreach.tokens import load_keys
 
 Progress = Callable[[Counter[State]], None]
 
+AUTOMATIC = ("transactional", "confirmation", "digest")
+"""Classes of messages that no person sent off (RFC 3834, 5)."""
 REPORT_EVERY = 0.25
 CACHE_MB = 4
 """A worker walks through its campaign once: pages that it has passed are of no more use to it."""
@@ -63,7 +66,7 @@ class Orders:
     tracking_url: str
     domain: str
     token_keys: Path
-    dkim_key: Path | None
+    dkim_key: Key | None
     """None: the relay signs."""
     dkim_selector: str
     unsubscribe_mailbox: str
@@ -71,6 +74,8 @@ class Orders:
     max_attempts: int
     patience: dt.timedelta
     """How long to wait for a retry to become due before leaving it to the next run."""
+    dkim_second_key: Key | None = None
+    dkim_second_selector: str = ""
     command_timeout: float = COMMAND_TIMEOUT
     dot_timeout: float = DOT_TIMEOUT
     throttle: str = "adaptive"
@@ -132,24 +137,18 @@ def composer(compiled: CompiledMessage, campaign: Campaign, orders: Orders) -> C
         feedback_id=str(plan["feedback_id"]),
         unsubscribe_mailbox=orders.unsubscribe_mailbox or None,
         signer=_signer(orders),
+        automatic=campaign.message_class in AUTOMATIC,
     )
 
 
-def _signer(orders: Orders) -> dkim.Signer | None:
-    if orders.dkim_key is None or signs_itself(orders.relay_url):
-        return None
-    pem, place = _read_key(orders.dkim_key), str(orders.dkim_key)
-    return dkim.load(pem, domain=orders.domain, selector=orders.dkim_selector, place=place)
-
-
-def _read_key(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(
-            f"the DKIM key {path} cannot be read ({error.strerror}); restore it, or make a new one with "
-            "`outreach dkim new` and publish its DNS record. Nothing was sent"
-        ) from None
+def _signer(orders: Orders) -> Signer | None:
+    return signer(
+        None if signs_itself(orders.relay_url) else orders.dkim_key,
+        selector=orders.dkim_selector,
+        domain=orders.domain,
+        second=orders.dkim_second_key,
+        second_selector=orders.dkim_second_selector,
+    )
 
 
 async def _work(

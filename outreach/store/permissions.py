@@ -99,7 +99,7 @@ _COMMANDS: Final[Mapping[Right | None, str]] = {
     (Verb.CHANGE, Object.EVENT): "deliverability import, deliverability seeds, engagement import, events accept, "
     "events dismiss",
     (Verb.MANAGE, Object.EVENT): "deliverability sunset, events reclassify, store rebuild-engagement",
-    (Verb.LOOK, Object.STAFF): "users list",
+    (Verb.LOOK, Object.STAFF): "users list, users verify",
     (Verb.MANAGE, Object.STAFF): "users add, users leave, users role, users shell",
     (Verb.LOOK, Object.HOUSE): "doctor, keys show, config show",
     (Verb.MANAGE, Object.HOUSE): "keys rotate, go-live, dkim new, resume, retention, db upgrade",

@@ -23,6 +23,10 @@ from outreach.store.tables import department as departments
 from outreach.store.tables import staff, staff_link, staff_role
 
 ROLES = tuple(RIGHTS)
+CODE_FOR = dt.timedelta(hours=24)
+"""How long a code works that was mailed to somebody's address."""
+CODE_EVERY = dt.timedelta(minutes=1)
+"""Not more often is a code mailed: the address may be a stranger's."""
 _MANAGE: Right = (Verb.MANAGE, Object.STAFF)
 
 
@@ -35,6 +39,8 @@ class Member:
     address: str
     public_key: bytes
     shell_user: str | None
+    verified_at: dt.datetime | None
+    """When a code that was mailed to the address came back; None: it may be a stranger's."""
     grants: tuple[Grant, ...]
 
     @property
@@ -52,7 +58,7 @@ class Member:
         return any(each.role == "administrator" and each.department_id == HOUSE for each in self.grants)
 
 
-_COLUMNS = [staff.c[name] for name in ("id", "name", "address", "public_key", "shell_user")]
+_COLUMNS = [staff.c[name] for name in ("id", "name", "address", "public_key", "shell_user", "verified_at")]
 _HERE = staff.c.left_at.is_(None)
 
 
@@ -88,7 +94,7 @@ def add(
     connection.execute(insert(staff_role).values(staff_id=made[0], department_id=department_id, role=role))
     grant = Grant(role, department_id, department or "")
     _note(connection, name, now, added=str(grant), **({"shell user": shell_user} if shell_user else {}))
-    return Member(made[0], name, address, public_key, shell_user, (grant,))
+    return Member(made[0], name, address, public_key, shell_user, None, (grant,))
 
 
 def give(
@@ -128,6 +134,26 @@ def leave(connection: Connection, member: Member, *, now: dt.datetime) -> None:
     connection.execute(update(staff_link).where(mine).values(revoked_at=now))
     _keep_an_administrator(connection, f"{member.name} is the only administrator; add another before they leave")
     _note(connection, member.name, now, left=member.roles)
+
+
+def mail_code(connection: Connection, member: Member, code_hash: bytes, *, now: dt.datetime) -> bool:
+    """Remember the code that is about to be mailed to somebody's address; False if one was just now."""
+    fresh = staff.c.code_at.is_(None) | (staff.c.code_at <= now - CODE_EVERY)
+    changed = connection.execute(
+        update(staff).where(staff.c.id == member.id, fresh).values(code_hash=code_hash, code_at=now)
+    ).rowcount
+    return bool(changed)
+
+
+def verify(connection: Connection, member: Member, code_hash: bytes, *, now: dt.datetime) -> bool:
+    """Whether this is the code that was mailed, not too long ago: then the address is verified. A code works once."""
+    mailed = (staff.c.code_hash == code_hash) & (staff.c.code_at > now - CODE_FOR)
+    changed = connection.execute(
+        update(staff).where(staff.c.id == member.id, mailed).values(verified_at=now, code_hash=None)
+    ).rowcount
+    if changed:
+        _note(connection, member.name, now, verified="the address")
+    return bool(changed)
 
 
 def find(connection: Connection, name: str) -> Member | None:

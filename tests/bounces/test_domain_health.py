@@ -53,7 +53,7 @@ def examine(key: tuple[Path, str], changed: dict[str, list[str] | None] | None =
         senders=("works@city.example",),
         tracking="links.city.example",
         selector="outreach",
-        key_file=path,
+        key=path,
         addresses=("192.0.2.10",),
     )
     found = run(zone, identity, fetch=lambda url: POLICY, now=dt.datetime.now(dt.UTC))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from outreach.cli import main
+from outreach.testing import FaultServer
 
 GOOD = """\
 ---
@@ -58,6 +62,18 @@ class Workspace:
         shown = self.run("users", "add", name, "--address", address, "--role", role, token=by).stdout
         self.user_tokens[name] = next(word for word in shown.split() if word.startswith("outreach-"))
         return self.user_tokens[name]
+
+    def verify(self, name: str, **environment: str) -> str:
+        """Answer the code that is mailed to somebody's address; returns what that mail says."""
+        with FaultServer() as server:
+            self.run("users", "verify", name, OUTREACH_RELAY_URL=f"smtp://127.0.0.1:{server.port}", **environment)
+            (envelope,) = server.accepted
+        message = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        text: str = message.get_body(("plain",)).get_content()
+        code = re.search(r"verify \"[^\"]+\" (\d{8})", text)
+        assert code is not None, text
+        self.run("users", "verify", name, code[1])
+        return text
 
 
 @pytest.fixture

@@ -190,7 +190,7 @@ def send_in_trial(city, plan: str, *, code: int = 0):
 def test_a_new_workspace_is_in_trial_mode_and_writes_to_staff_only(city, approved):
     assert 'mode = "trial"' in (city.root / "outreach.toml").read_text("utf-8")
     shown, reached = send_in_trial(city, approved, code=6)
-    assert "60 of 60 people are not staff" in shown.stderr
+    assert "only staff whose address is verified get mail, and 60 of 60 people are not" in shown.stderr
     assert reached == []
     assert city.json("campaigns", "list")[0]["status"] == "approved"
 
@@ -201,6 +201,8 @@ def test_in_trial_mode_staff_get_mail_but_not_more_than_fifty_a_day(city):
     plan = city.json("campaigns", "plan", file)["plan"]
     city.run("campaigns", "approve", plan, "--by", "Dana Lee")
     city.user("Dana Lee")
+    assert "1 of 1 people are not" in send_in_trial(city, plan, code=6)[0].stderr
+    city.verify("Dana Lee")
     assert send_in_trial(city, plan)[1] == ["dana@city.example"]
     sql(city, "UPDATE campaign SET frozen = 50")
     token = city.user("Sam Roe", role="approver", by=city.user_tokens["Dana Lee"])
@@ -225,6 +227,12 @@ def test_only_an_administrator_goes_live(city):
 def test_test_mails_go_to_staff_and_are_marked(city):
     city.user("Dana Lee")
     file = city.write(GOOD)
+    refused = city.run("campaigns", "test", file, "--to", "dana@city.example", code=6).stderr
+    assert (
+        "not verified yet: it might be a stranger's. Verify it first, with a code by mail: outreach users verify \"Dana"
+        in refused
+    )
+    city.verify("Dana Lee")
     with FaultServer() as server:
         relay = f"smtp://127.0.0.1:{server.port}"
         city.run("campaigns", "test", file, "--to", "p1@example.com", code=6, OUTREACH_RELAY_URL=relay)

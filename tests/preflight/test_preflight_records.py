@@ -23,7 +23,7 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def told(zone: dict[str, list[str] | None], key: Path, *, domain: str = "city.gov") -> list[tuple[str, str]]:
     found = records.check(
-        Zone(zone), sending=domain, sender=domain, selector="s1", key_file=key, relay="relay.city.gov", now=NOW
+        Zone(zone), sending=domain, sender=domain, selector="s1", key=key, relay="relay.city.gov", now=NOW
     )
     return [(str(finding.severity), finding.place) for finding in found]
 
@@ -61,7 +61,7 @@ def test_silence_is_not_held_against_anybody(key):
 def test_a_practice_city_has_no_records(key):
     zone = Zone({})
     found = records.check(
-        zone, sending="city.example", sender="city.example", selector="s1", key_file=key, relay="", now=NOW
+        zone, sending="city.example", sender="city.example", selector="s1", key=key, relay="", now=NOW
     )
     assert list(found) == []
     assert zone.asked == []

@@ -24,7 +24,8 @@ class Identity:
     tracking: str
     """The host of the links."""
     selector: str
-    key_file: Path
+    key: Path | str | None
+    """The signing key's file, or its PEM."""
     addresses: tuple[str, ...] = ()
     """IP addresses of ours that mail leaves from; none if a provider's relay sends."""
     relay: str = ""
@@ -41,7 +42,7 @@ def run(
         (f"spf {sending}", lambda: spf.check(resolver, sending, identity.addresses, identity.relay)),
         (
             f"dkim {sending}",
-            lambda: dkim.check(resolver, sending, identity.selector, identity.key_file, now=now),
+            lambda: dkim.check(resolver, sending, identity.selector, identity.key, now=now),
         ),
     ]
     for domain in domains:

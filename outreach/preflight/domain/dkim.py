@@ -19,15 +19,17 @@ GOOD_BITS = 2048
 MAX_AGE_DAYS = 400
 
 
-def check(resolver: Resolver, domain: str, selector: str, key_file: Path, *, now: dt.datetime) -> Check:
-    """Whether receivers can verify our signature."""
+def check(resolver: Resolver, domain: str, selector: str, signing: Path | str | None, *, now: dt.datetime) -> Check:
+    """Whether receivers can verify our signature. `signing` is the key's file, or its PEM; None: the relay signs."""
     name = f"{NAME} {selector}._domainkey.{domain}"
     try:
-        pem = key_file.read_bytes()
+        pem = signing.read_bytes() if isinstance(signing, Path) else (signing or "").encode()
         key = serialization.load_pem_private_key(pem, password=None).public_key()
-        age = now - dt.datetime.fromtimestamp(key_file.stat().st_mtime, dt.UTC)
+        made = dt.datetime.fromtimestamp(signing.stat().st_mtime, dt.UTC) if isinstance(signing, Path) else now
+        age = now - made
     except (OSError, ValueError, TypeError) as error:
-        return fail(name, f"the signing key {key_file} cannot be read ({type(error).__name__})", "run `outreach init`")
+        where = signing if isinstance(signing, Path) else "in mail.dkim_key"
+        return fail(name, f"the signing key {where} cannot be read ({type(error).__name__})", "run `outreach init`")
     ours = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     value = base64.b64encode(ours).decode()
     publish = f'{selector}._domainkey.{domain}. TXT "v=DKIM1; k=rsa; p={value}"'

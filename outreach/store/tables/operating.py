@@ -28,6 +28,9 @@ staff = Table(
     Column("shell_user", String(64), unique=True),  # who is logged in by that name is this person
     Column("created_at", Instant, nullable=False),
     Column("left_at", Instant),
+    Column("verified_at", Instant),  # mail to the address was answered; NULL: it may be a stranger's
+    Column("code_hash", LargeBinary(32)),  # of the code that was mailed there
+    Column("code_at", Instant),
 )
 
 staff_role = Table(

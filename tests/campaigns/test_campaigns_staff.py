@@ -1,0 +1,63 @@
+"""A test mail reaches the person it is meant for: an address counts once a code came back from it."""
+
+from __future__ import annotations
+
+import pytest
+
+from outreach.errors import TryAgain
+from outreach.store import staff
+from outreach.store.database import Store
+from outreach.testing import FaultServer
+
+
+def test_a_code_that_came_back_verifies_an_address(city):
+    city.user("Dana Lee")
+    assert city.json("users", "list")[0]["verified"] is False
+    assert "(not verified)" in city.run("users", "list").stdout
+    mail = city.verify("Dana Lee")
+    assert "Is this address yours?" in mail
+    assert city.json("users", "list")[0]["verified"] is True
+
+
+@pytest.mark.parametrize("code", ["00000000", "", "' or 1=1", "1234"])
+def test_a_guessed_code_verifies_nothing(code, city):
+    city.user("Dana Lee")
+    with FaultServer() as server:
+        city.run("users", "verify", "Dana Lee", OUTREACH_RELAY_URL=f"smtp://127.0.0.1:{server.port}")
+    refused = city.run("users", "verify", "Dana Lee", code or "-", code=6).stderr
+    assert "that is not the code that was mailed to dana@city.example last" in refused
+    assert city.json("users", "list")[0]["verified"] is False
+
+
+def test_a_stranger_is_not_mailed_codes_one_after_the_other(city):
+    city.user("Dana Lee")
+    with FaultServer() as server:
+        relay = f"smtp://127.0.0.1:{server.port}"
+        city.run("users", "verify", "Dana Lee", OUTREACH_RELAY_URL=relay)
+        city.run("users", "verify", "Dana Lee", code=TryAgain.exit_code, OUTREACH_RELAY_URL=relay)
+        assert len(server.accepted) == 1
+
+
+def test_a_code_works_once_and_for_a_day(store: Store, now):
+    with store.write() as connection:
+        dana = staff.add(
+            connection, "Dana Lee", address="dana@city.example", role="administrator", public_key=bytes(32), now=now
+        )
+        assert staff.mail_code(connection, dana, b"a" * 32, now=now)
+        assert not staff.verify(connection, dana, b"b" * 32, now=now)
+        assert not staff.verify(connection, dana, b"a" * 32, now=now + staff.CODE_FOR)
+        assert staff.verify(connection, dana, b"a" * 32, now=now)
+        assert not staff.verify(connection, dana, b"a" * 32, now=now)
+        assert staff.get(connection, dana.id).verified_at == now
+
+
+def test_only_the_latest_code_counts(store: Store, now):
+    with store.write() as connection:
+        dana = staff.add(
+            connection, "Dana Lee", address="dana@city.example", role="administrator", public_key=bytes(32), now=now
+        )
+        assert staff.mail_code(connection, dana, b"a" * 32, now=now)
+        later = now + staff.CODE_EVERY
+        assert staff.mail_code(connection, dana, b"b" * 32, now=later)
+        assert not staff.verify(connection, dana, b"a" * 32, now=later)
+        assert staff.verify(connection, dana, b"b" * 32, now=later)
