@@ -26,6 +26,11 @@ _PEOPLE = re.compile(
     r"(?:people|subscribers|residents|persons|those|everyone|everybody|all)\s+(?:who|whose|with|that|in)\b",
     re.IGNORECASE,
 )
+_SECOND_VALUE = re.compile(
+    r"(?:(?:is|=|==)|(is\s+not|!=))\s*(?!not\b)([^\s()]+)\s+(?:or|and)\s+([\w-]+\s+)?$", re.IGNORECASE
+)
+_LIKE_BEFORE = re.compile(r"\b(?:contains?|(?:start|end)s?\s+with)\s*$", re.IGNORECASE)
+_LIKE_ALONE = re.compile(r"\b(?:and|or|not)\s+((?:contains|starts|ends)(?:\s+with)?)\s*$", re.IGNORECASE)
 _LEFT_UNOPENED = re.compile(
     r"(?:not\s+opened(?:\s+any\s+of)?|opened\s+none\s+of|unopened)\s+(?:the\s+|their\s+|our\s+)?last\s+(\w+)\s+"
     r"(?:campaigns|mails|mailings|e-?mails|messages|newsletters)\b",
@@ -69,7 +74,7 @@ def unexpected(error: UnexpectedInput, text: str, *, words: Sequence[str] = ()) 
     # Patterns look at the neighbourhood only: on a whole hostile text some of them would take minutes.
     left = max(0, start - _NEAR)
     near = text[left : start + _NEAR]
-    for explain in (_bracket, _slip, _swallowed, _name_with_and, _habit):
+    for explain in (_bracket, _piece, _slip, _swallowed, _name_with_and, _habit):
         looked_at, offset = (text, 0) if explain is _bracket else (near, left)
         if found := explain(looked_at, start - offset, accepted, words):
             message, where, until = found
@@ -111,9 +116,9 @@ def _habit(text: str, start: int, accepted: frozenset[str], _words: Sequence[str
     word = _here(text, start)
     if several := re.search(r"(?:is|=|==)\s*([^\s(),]+)\s*$", text[:start] if word == "," else "", re.IGNORECASE):
         return f"to allow several values, write in ({several[1]}, …)", start, start + 1
-    if before := re.search(r"(?:is|=|==)\s*([^\s()]+)\s+or\s+([\w-]+\s+)?$", text[:start], re.IGNORECASE):
-        second = f"{before[2] or ''}{word}"
-        return f"to allow several values, write in ({before[1]}, {second})", start, start + len(word)
+    if before := _SECOND_VALUE.search(text[:start]):
+        listed = f"{'not ' if before[1] else ''}in ({before[2]}, {before[3] or ''}{word})"
+        return f"to allow several values, write {listed}", start, start + len(word)
     before = re.search(r"([\w-]+)\s*$", text[:start])
     if before and before[1].lower() in RESERVED - OPERATORS and re.match(r"(?:is|=|[<>])", here, re.IGNORECASE):
         return f'"{before[1]}" is a word of the language; if a field is called so, write it in quotes', *before.span(1)
@@ -163,6 +168,16 @@ def _unclosed(text: str) -> int:
         elif character == ")" and held:
             held.pop()
     return held[-1] if held else 0
+
+
+def _piece(text: str, start: int, _accepted: frozenset[str], _words: Sequence[str]) -> _Found:
+    """What a text contains or ends with, without quotes, or without the field before it."""
+    if alone := _LIKE_ALONE.search(text[:start]):
+        return f"say the field again before {alone[1]}", *alone.span(1)
+    here = re.match(r"[^\s(),]+", text[start:])
+    if here and here[0][0] not in _QUOTES and _LIKE_BEFORE.search(text[:start]):
+        return f'put the text in quotes: "{here[0][:40]}"', start, start + len(here[0])
+    return None
 
 
 def _slip(text: str, start: int, accepted: frozenset[str], _words: Sequence[str]) -> _Found:
