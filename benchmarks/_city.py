@@ -174,7 +174,13 @@ def build(
 
 
 def add_campaign(
-    store: Store, compiled: CompiledMessage, people: int, *, in_doubt: str = "hold", message_class: str = "regular"
+    store: Store,
+    compiled: CompiledMessage,
+    people: int,
+    *,
+    in_doubt: str = "hold",
+    message_class: str = "regular",
+    feedback: str = "1:2:3:city",
 ) -> int:
     """One more campaign, to the first `people`, ready to be sent; returns its id."""
     with store.write() as connection:
@@ -186,7 +192,7 @@ def add_campaign(
             topic_id=1,
             message_class=message_class,
             rule="everyone",
-            plan={"in_doubt": in_doubt, "list_id": "Sweeping <sweeping.city.example>", "feedback_id": "1:2:3:city"},
+            plan={"in_doubt": in_doubt, "list_id": "Sweeping <sweeping.city.example>", "feedback_id": feedback},
             plan_hash="",
             frozen=people,
             planned_at=NOON,
