@@ -21,10 +21,12 @@ from outreach.errors import OutreachError
 from outreach.events import Choice, Kind
 from outreach.store import confirmations
 from outreach.store import preferences as stored
+from outreach.store.confirmations import Confirmation
 from outreach.store.database import Store
 from outreach.store.preferences import OfferedTopic, Standing
+from outreach.subscribers.showing import story
 from outreach.tokens import KeyRing, Purpose, Subject
-from tracking import answers, forms, pages, preferences, signup
+from tracking import answers, forms, held, pages, preferences, signup
 from tracking.answers import Answer
 from tracking.pages.filling import Page
 from tracking.pages.words import LANGUAGES, choose
@@ -93,10 +95,10 @@ class Desk:
         if standing is None:
             return await self._leaving(request)
         fields = await self._fields(request)
-        wish = preferences.detail(fields, standing, default=self._house.default_choice)
+        language = self._language(request, standing)
+        wish = preferences.detail(fields, standing, default=self._house.default_choice, language=language)
         if not await self._record(Kind.PREFERENCES, subject, request, preferences.written(wish)):
             return self._later(request)
-        language = self._language(request, standing)
         here = f"?lang={language}"
         organisation = self._house.organisation
         return _page(200, preferences.saved(wish, standing, language=language, organisation=organisation, here=here))
@@ -142,13 +144,23 @@ class Desk:
         organisation = self._house.organisation
         language = self._language(request, None, asked=(found.locale or "") if found else "")
         if found is None or not found.is_valid(dt.datetime.now(dt.UTC)):
-            return _page(410, signup.expired(language=language, organisation=organisation))
+            asked_for = held.expired if found and found.kind == confirmations.HELD else signup.expired
+            return _page(410, asked_for(language=language, organisation=organisation))
+        if found.kind == confirmations.HELD:
+            return await self._held(request, found, language=language)
         if not act:
             return _page(200, signup.confirm(found, topics, language=language, organisation=organisation))
         if not await self._record(Kind.CONFIRM, subject, request, ""):
             return self._later(request)
         token = self._keys.sign(Purpose.PREFERENCES, 0, subject.subscriber_id)
         return _page(200, signup.confirmed(language=language, organisation=organisation, choices=f"/p/{token}"))
+
+    async def _held(self, request: Request, found: Confirmation, *, language: str) -> Answer:
+        """Everything we hold, for whoever reads mail at that address. To look changes nothing."""
+        told = await self._ask(lambda: story(self._store, found.address))
+        if told is None:
+            return self._later(request)
+        return _page(200, held.page(told, language=language, organisation=self._house.organisation))
 
     # --- what they share ----------------------------------------------------------------------------------------
 
@@ -196,8 +208,11 @@ class Desk:
             with self._store.read() as connection:
                 return query(connection, *values)
 
+        return await self._ask(ask)
+
+    async def _ask(self, question: Callable[[], Found | None]) -> Found | None:
         try:
-            return await asyncio.to_thread(ask)
+            return await asyncio.to_thread(question)
         except (OutreachError, SQLAlchemyError) as error:
             _log.error("the database could not be read: %s", type(error).__name__)
             return None

@@ -1,7 +1,7 @@
 """The preference centre: reached by a signed link, without a login; GET shows, POST acts.
 
     GET  /p/<token>      topics, language, frequency, pause, what may be noticed, a new address
-    POST /p/<token>      saves all that, or leave=all, or undo=1
+    POST /p/<token>      saves all that, or leave=all, or undo=1, or held=1: what we hold, sent to the address itself
 
 What is posted is written to the spool and acknowledged once durable; the loader puts it into effect a
 moment later, so the answer shows what was asked for, not what is stored. The page names topics and never
@@ -22,6 +22,7 @@ from tracking.pages.words import LANGUAGES
 
 Fields = Mapping[str, str]
 LEAVE = (("leave", "all"),)
+HELD = (("held", "1"),)
 
 
 def show(standing: Standing, *, language: str, organisation: str, default: Choice) -> Page:
@@ -46,7 +47,7 @@ def show(standing: Standing, *, language: str, organisation: str, default: Choic
         heading=words.choices_heading.format(organisation=organisation),
         organisation=organisation,
         button=words.save_button,
-        topics=filling.ticks(standing.topics, chosen, language),
+        groups=filling.groups(standing.topics, chosen, language),
         frequencies=filling.frequencies(words),
         required=filling.required(standing.topics, language),
         choices=(
@@ -57,13 +58,18 @@ def show(standing: Standing, *, language: str, organisation: str, default: Choic
         address_name="address",
         address_label=words.new_address_label,
         address_hint=words.new_address_hint,
-        others=() if standing.has_left else (Other(words.all_button.format(organisation=organisation), LEAVE),),
+        others=(
+            *(() if standing.has_left else (Other(words.all_button.format(organisation=organisation), LEAVE),)),
+            Other(words.held_button, HELD),
+        ),
         languages=filling.languages(),
     )
 
 
-def detail(fields: Fields, standing: Standing, *, default: Choice) -> dict[str, Any]:
+def detail(fields: Fields, standing: Standing, *, default: Choice, language: str) -> dict[str, Any]:
     """What the loader is to do (`outreach.store.preferences`). Only what the person changed is named."""
+    if fields.get("held") == "1":
+        return {"held": True, "language": language}
     if fields.get("leave") == "all":
         return {"leave": True}
     if fields.get("undo") == "1":
@@ -88,6 +94,16 @@ def detail(fields: Fields, standing: Standing, *, default: Choice) -> dict[str, 
 def saved(wish: Mapping[str, Any], before: Standing, *, language: str, organisation: str, here: str) -> Page:
     """What was asked for, and a button that takes it back."""
     words = LANGUAGES[language]
+    if wish.get("held"):
+        return Page(
+            language=language,
+            title=words.held_sent_title,
+            heading=words.held_sent_title,
+            organisation=organisation,
+            lines=(words.held_sent_note,),
+            link=(here, words.again_link),
+            done=True,
+        )
     if wish.get("leave"):
         return Page(
             language=language,

@@ -52,7 +52,7 @@ def form(
         problems=problems,
         button=words.signup_button,
         hidden=(("shown", shown), ("lang", language)),
-        topics=filling.ticks(topics, ticked, language),
+        groups=filling.groups(topics, ticked, language),
         address_name="email",
         address_label=words.email_label,
         address=fields.get("email", "")[:254],

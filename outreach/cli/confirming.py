@@ -1,7 +1,8 @@
-"""Sending the mail that asks "is it really you?": one notification for each confirmation, through the ledger.
+"""Sending the mail that asks "is it really you?", or that leads to what we hold: one notification for each, through
+the ledger.
 
 The key of the notification is the confirmation's number, so however often this runs, and wherever, one mail
-leaves. Its text is the pages' own, in the language of the sign-up.
+leaves. Its text is the pages' own, in the language of whoever asked.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from outreach.cli.workspace import Workspace
 from outreach.errors import OutreachError
 from outreach.sending.gate import CONFIRMATION
 from outreach.store import confirmations, topics
+from outreach.store.confirmations import Confirmation
 from outreach.tokens import Purpose, confirm_url, load_keys
 from tracking.pages.words import LANGUAGES
 
@@ -49,7 +51,7 @@ def send_confirmations(workspace: Workspace) -> str | None:
         topic = next((each for each in known if str(each.id) in asked.topics), known[0])
         token = keys.sign(Purpose.CONFIRM, asked.id, asked.subscriber_id)
         link = confirm_url(workspace.settings.tracking_url, token)
-        path = _campaign(workspace, asked.locale or "", topic.name)
+        path = _campaign(workspace, asked, topic.name)
         values = {"confirm_link": link}
         try:
             deliver(
@@ -63,26 +65,31 @@ def send_confirmations(workspace: Workspace) -> str | None:
     return trouble
 
 
-def _campaign(workspace: Workspace, locale: str, topic: str) -> Path:
+def _campaign(workspace: Workspace, asked: Confirmation, topic: str) -> Path:
     """The text in one language, as a campaign file of ours."""
     settings = workspace.settings
-    code = locale.split("-")[0]
+    code = (asked.locale or "").split("-")[0]
     if code not in LANGUAGES:
         code = settings.text("organisation.language").split("-")[0]
     words = LANGUAGES.get(code, LANGUAGES["en"])
     organisation = settings.text("organisation.name")
     folder = settings.data / "confirmations" / (code if code in LANGUAGES else "en")
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "confirm.md"
+    if asked.kind == confirmations.HELD:
+        name, said = "held.md", (words.held_mail_subject, words.held_mail_body, words.held_mail_ignore)
+    else:
+        name, said = "confirm.md", (words.mail_subject, words.mail_body, words.mail_ignore)
+    subject, body, ignore = said
+    path = folder / name
     path.write_text(
         _TEXT.format(
-            subject=words.mail_subject,
+            subject=subject,
             topic=topic,
             organisation=organisation,
             local="news",
             domain=settings.text("mail.domain"),
-            body=words.mail_body.format(organisation=organisation),
-            ignore=words.mail_ignore,
+            body=body.format(organisation=organisation),
+            ignore=ignore,
         ),
         "utf-8",
     )

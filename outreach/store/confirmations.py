@@ -24,6 +24,9 @@ from outreach.store.suppressions import OWN_TO_LIFT, Reason
 FROM_SIGNUP: Final = "sign-up, confirmed"
 FROM_ADDRESS: Final = "new address, confirmed"
 VALID: Final = dt.timedelta(days=7)
+HELD: Final = "held"
+"""The kind that asks nothing: its link shows the holder of the address what we hold."""
+HELD_VALID: Final = dt.timedelta(days=1)
 PER_ADDRESS: Final = dt.timedelta(days=1)
 """One confirmation per address in this time, whatever topics are asked for."""
 HOUR: Final = dt.timedelta(hours=1)
@@ -53,7 +56,7 @@ class Confirmation:
     confirmed_at: dt.datetime | None
 
     def is_valid(self, now: dt.datetime) -> bool:
-        return now - self.at <= VALID
+        return now - self.at <= (HELD_VALID if self.kind == HELD else VALID)
 
 
 def find(connection: Connection, confirmation_id: int, subscriber_id: int) -> Confirmation | None:
@@ -97,7 +100,7 @@ def confirmed(connection: Connection, event: Event) -> bool:
     """The holder of an address says it was really they. False if there was nothing to confirm."""
     at = from_ms(event.at_ms)
     found = find(connection, event.campaign_id, event.subscriber_id)
-    if found is None or not found.is_valid(at) or found.confirmed_at is not None:
+    if found is None or found.kind == HELD or not found.is_valid(at) or found.confirmed_at is not None:
         return False
     table = tables.confirmation
     connection.execute(update(table).where(table.c.id == found.id).values(confirmed_at=at))

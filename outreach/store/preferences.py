@@ -3,7 +3,7 @@
 A choice arrives as an event with a JSON detail (`tracking.preferences` and `tracking.signup` write it):
 
     preferences  {"topics": {"3": 0}, "offered": [3, 4], "language": "es", "pause": 30, "tracking": 2}
-                 {"leave": true} | {"undo": true} | {"address": "new@city.example"}
+                 {"leave": true} | {"undo": true} | {"address": "new@city.example"} | {"held": true, "language": "es"}
     sign-up      {"address": "…", "topics": [3], "language": "es", "text": "sign-up 1"}
     confirm      {} (its campaign is the confirmation's number)
 
@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from sqlalchemy import Connection, select, update
 
 from outreach.events import Choice, Event
 from outreach.store import confirmations, consent, subscribers, suppressions, tables
+from outreach.store.confirmations import HELD
 from outreach.store.consent import Frequency, SubscriptionStatus
 from outreach.store.dialects import from_ms
 from outreach.store.subscribers import Status
@@ -41,11 +42,17 @@ class OfferedTopic:
     names: Mapping[str, str]
     """By language, where topics/*.toml gives them."""
     message_class: str
+    group: str = ""
+    """Under which heading it stands; empty: under none."""
+    group_names: Mapping[str, str] = field(default_factory=dict)
     status: SubscriptionStatus | None = None
     frequency: Frequency = Frequency.AT_ONCE
 
     def named(self, language: str) -> str:
-        return self.names.get(language, self.names.get(language.split("-")[0], self.name))
+        return _in(language, self.names, self.name)
+
+    def group_named(self, language: str) -> str:
+        return _in(language, self.group_names, self.group)
 
     @property
     def is_chosen(self) -> bool:
@@ -108,6 +115,9 @@ def chosen(connection: Connection, event: Event, detail: Mapping[str, Any]) -> N
     evidence = {"spool": event.spool, "sequence": event.sequence, "campaign": event.campaign_id}
     address = _address(connection, person)
     if address is None:
+        return
+    if detail.get("held"):  # the answer goes to the address itself, whoever has this link
+        confirmations.ask(connection, event, address, kind=HELD, subscriber_id=person, topics={}, detail=detail)
         return
     if detail.get("leave"):
         if suppressions.suppress(connection, address, reason=Reason.UNSUBSCRIBE, source=FROM_PAGE, at=at):
@@ -193,18 +203,16 @@ def _address(connection: Connection, subscriber_id: int) -> str | None:
 
 
 def _topic(row: Any) -> OfferedTopic:
-    names = (row.document or {}).get("names", {})
-    return OfferedTopic(row.id, row.name, names, row.message_class)
+    said = row.document or {}
+    group, group_names = said.get("group") or "", said.get("group_names") or {}
+    return OfferedTopic(row.id, row.name, said.get("names", {}), row.message_class, group, group_names)
 
 
 def _held(topic: OfferedTopic, found: Any) -> OfferedTopic:
     if found is None:
         return topic
-    return OfferedTopic(
-        topic.id,
-        topic.name,
-        topic.names,
-        topic.message_class,
-        SubscriptionStatus(found.status),
-        Frequency(found.frequency),
-    )
+    return replace(topic, status=SubscriptionStatus(found.status), frequency=Frequency(found.frequency))
+
+
+def _in(language: str, names: Mapping[str, str], otherwise: str) -> str:
+    return names.get(language, names.get(language.split("-")[0], otherwise))

@@ -8,6 +8,8 @@
     consent = "Notices about street sweeping and parking in your district."
     [names]
     es = "Estacionamiento y barrido de calles"
+    [group_names]
+    es = "Calles"
 
 Once there are such files, the preference centre and the sign-up page offer these topics and no others; a
 topic that an import has made is still shown to those who have it.
@@ -18,6 +20,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +30,7 @@ from outreach.errors import UsageError
 from outreach.store import topics
 
 CLASSES: Final = ("regular", "statutory", "emergency")
-_KEYS: Final = ("name", "class", "department", "group", "consent", "names")
+_KEYS: Final = ("name", "class", "department", "group", "consent", "names", "group_names")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,13 @@ class TopicFile:
     group: str | None = None
     consent: str | None = None
     names: Mapping[str, str] = field(default_factory=dict)
+    group_names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def document(self) -> dict[str, Any]:
         """What the store keeps beside name and class."""
-        return {"names": dict(self.names), "group": self.group, "consent": self.consent}
+        names, group_names = dict(self.names), dict(self.group_names)
+        return {"names": names, "group": self.group, "group_names": group_names, "consent": self.consent}
 
 
 def load(folder: Path) -> list[TopicFile]:
@@ -82,8 +87,9 @@ def _read(path: Path) -> TopicFile:
     for key in document:
         if key not in _KEYS:
             raise UsageError(f"{path} sets {key!r}, which does not exist; there are {', '.join(_KEYS)}")
-    names = document.pop("names", {})
-    texts = [*document.values(), *(names.values() if isinstance(names, dict) else [None])]
+    names, group_names = document.pop("names", {}), document.pop("group_names", {})
+    tables = [each.values() if isinstance(each, dict) else [None] for each in (names, group_names)]
+    texts = [*document.values(), *chain.from_iterable(tables)]
     if not all(isinstance(text, str) and text.strip() for text in texts):
         raise UsageError(f'{path}: every value must be text in quotes, and [names] lines like es = "Vivienda"')
     name, kind = document.get("name", ""), document.get("class", "regular")
@@ -91,6 +97,5 @@ def _read(path: Path) -> TopicFile:
         raise UsageError(f'{path} has no name; say how campaigns call the topic: name = "Housing"')
     if kind not in CLASSES:
         raise UsageError(f"{path}: class is {kind!r}; it can be {', '.join(CLASSES)}")
-    return TopicFile(
-        path, name, kind, document.get("department"), document.get("group"), document.get("consent"), names
-    )
+    department, group, consent = (document.get(key) for key in ("department", "group", "consent"))
+    return TopicFile(path, name, kind, department, group, consent, names, group_names)

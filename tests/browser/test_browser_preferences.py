@@ -34,6 +34,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 NAMES = {"es": "Obras en la calle", "de": "Straßenarbeiten", "zh": "道路工程", "vi": "Công trình đường"}
+STREETS = {"group": "Streets", "group_names": {"de": "Straßen", "es": "Calles", "zh": "街道", "vi": "Đường phố"}}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def city(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with store.write() as connection:
         rows = [
             {"id": 3, "name": "Parking & street sweeping", "message_class": "regular", "document": {"names": {}}},
-            {"id": 4, "name": "Road works", "message_class": "regular", "document": {"names": NAMES}},
+            {"id": 4, "name": "Road works", "message_class": "regular", "document": {"names": NAMES, **STREETS}},
             {"id": 5, "name": "Property tax notices", "message_class": "statutory", "document": {"names": {}}},
         ]
         connection.execute(insert(tables.topic), [{**row, "key": row["name"].lower()} for row in rows])
@@ -244,7 +245,7 @@ def test_leaving_with_one_button_and_undoing_that(
             return suppressions.is_suppressed(connection, address)
 
     resident.opens(f"/p/{token(Purpose.PREFERENCES, person)}?lang={language}")
-    resident.presses("form:last-of-type button")
+    resident.presses('form:has([name="leave"]) button')
     assert resident.page.locator("h1").inner_text().endswith(words.left_title)
     eventually(is_left)
     resident.keeps(f"left-{language}-{width}")
@@ -253,6 +254,32 @@ def test_leaving_with_one_button_and_undoing_that(
     eventually(lambda: not is_left())
     assert resident.steps == 2
     assert topics(store, person)["Parking & street sweeping"][0] is SubscriptionStatus.CONFIRMED
+
+
+def test_what_we_hold_is_shown_by_a_link_sent_to_the_address_itself(
+    resident: Resident, city: tuple[Store, Service], language: str
+) -> None:
+    store, _ = city
+    words, width = LANGUAGES[language], resident.page.viewport_size["width"]
+    address = f"held-{language}-{width}@city.example"
+    person = known(store, address)
+    resident.opens(f"/p/{token(Purpose.PREFERENCES, person)}?lang={language}")
+    resident.presses('form:has([name="held"]) button')
+    assert resident.page.locator("h1").inner_text().endswith(words.held_sent_title)
+    assert address not in resident.page.content()
+
+    def asked() -> Any:
+        with store.read() as connection:
+            table = tables.confirmation
+            return connection.execute(select(table).where(table.c.address == address)).one_or_none()
+
+    eventually(lambda: asked() is not None)
+    resident.opens(f"/k/{token(Purpose.CONFIRM, person, campaign_id=asked().id)}")
+    resident.keeps(f"held-{language}-{width}")
+    shown = resident.page.locator("main").inner_text()
+    assert all(each in shown for each in (words.held_title, address, "Parking & street sweeping", words.held_given))
+    assert resident.steps == 1
+    assert all(address not in url for url in resident.requests)
 
 
 def test_without_scripts_everything_works(chromium: Any, city: tuple[Store, Service]) -> None:

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from outreach.rendering.questions import Question
 from tracking.links import LinkTable
-from tracking.pages.words import LANGUAGES, Words
+from tracking.pages.words import LANGUAGES, Words, direction
 
 _FOLDER = Path(__file__).parent
 _STYLE = (_FOLDER / "page.css").read_text("utf-8")
@@ -26,6 +26,7 @@ POLICY = (
 ENVIRONMENT = Environment(
     loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, auto_reload=False
 )
+ENVIRONMENT.globals["direction"] = direction
 _TEMPLATE = ENVIRONMENT.get_template("page.html")
 _QUESTION = ENVIRONMENT.get_template("question.html")
 STYLE = Markup(_STYLE)  # noqa: S704 - our own file, and the policy allows nothing else

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from outreach.store.consent import Frequency
 from outreach.store.preferences import OfferedTopic
 from tracking.pages import ENVIRONMENT, STYLE
-from tracking.pages.words import LANGUAGES, Words, direction
+from tracking.pages.words import LANGUAGES, Words
 
 STATUTORY = "statutory"
 Pairs = tuple[tuple[str, str], ...]
@@ -25,6 +25,22 @@ class Tick:
     often_label: str
     ticked: bool
     frequency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Topics under one heading."""
+
+    name: str
+    ticks: tuple[Tick, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Something to read: names and what is said of each."""
+
+    name: str
+    rows: Pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +74,7 @@ class Page:
     problems: tuple[str, ...] = ()
     button: str = ""
     hidden: Pairs = ()
-    topics: tuple[Tick, ...] = ()
+    groups: tuple[Group, ...] = ()
     frequencies: Pairs = ()
     required: str = ""
     choices: tuple[Select, ...] = ()
@@ -69,14 +85,11 @@ class Page:
     address_required: bool = False
     trap: bool = False
     consent: str = ""
+    sections: tuple[Section, ...] = ()
     others: tuple[Other, ...] = ()
     link: tuple[str, str] | None = None
     languages: Pairs = ()
     done: bool = False
-
-    @property
-    def direction(self) -> str:
-        return direction(self.language)
 
     @property
     def words(self) -> Words:
@@ -90,20 +103,19 @@ def languages() -> Pairs:
     return tuple((code, words.language_name) for code, words in LANGUAGES.items())
 
 
-def ticks(topics: Sequence[OfferedTopic], ticked: Sequence[int], language: str) -> tuple[Tick, ...]:
-    """Boxes for what may be chosen; what the law sends is not a choice."""
-    words = LANGUAGES[language]
-    return tuple(
-        Tick(
-            topic.id,
-            topic.named(language),
-            words.often_label.format(topic=topic.named(language)),
-            topic.id in ticked,
-            str(int(topic.frequency)),
-        )
-        for topic in topics
-        if topic.message_class != STATUTORY
-    )
+def groups(topics: Sequence[OfferedTopic], ticked: Sequence[int], language: str) -> tuple[Group, ...]:
+    """Boxes for what may be chosen, those without a heading first; what the law sends is not a choice."""
+    found: dict[str, list[Tick]] = {}
+    for topic in topics:
+        if topic.message_class != STATUTORY:
+            found.setdefault(topic.group_named(language), []).append(_tick(topic, ticked, language))
+    return tuple(Group(name, tuple(found[name])) for name in sorted(found, key=str.casefold))
+
+
+def _tick(topic: OfferedTopic, ticked: Sequence[int], language: str) -> Tick:
+    name = topic.named(language)
+    often = LANGUAGES[language].often_label.format(topic=name)
+    return Tick(topic.id, name, often, topic.id in ticked, str(int(topic.frequency)))
 
 
 def required(topics: Sequence[OfferedTopic], language: str) -> str:

@@ -88,6 +88,29 @@ class Words:
     mail_ignore: str
     archive_note: str
     archive_feed: str
+    held_button: str
+    held_sent_title: str
+    held_sent_note: str
+    held_title: str
+    held_note: str
+    held_expired: str
+    held_you: str
+    held_joined: str
+    held_suppressed: str
+    held_values: str
+    held_history: str
+    held_confirmed: str
+    held_unconfirmed: str
+    held_unsubscribed: str
+    held_came: str
+    held_given: str
+    held_withdrawn: str
+    held_mail: str
+    held_open: str
+    held_click: str
+    held_mail_subject: str
+    held_mail_body: str
+    held_mail_ignore: str
     answer_title: str
     answer_note: str
     answer_label: str
@@ -179,6 +202,34 @@ ENGLISH = Words(
     mail_ignore="If it was not you, do nothing: you will not hear from us.",
     archive_note="Everything {organisation} sent about this, the latest first.",
     archive_feed="Follow with a feed reader (RSS)",
+    held_button="Send me what you hold about me",
+    held_sent_title="It is on its way to you",
+    held_sent_note=(
+        "In a few minutes you will find a link in your email that shows everything we hold about you. It "
+        "works for one day. We send one a day."
+    ),
+    held_title="What we hold about you",
+    held_note="This page is for you alone. Its link works for one day.",
+    held_expired="It was valid for one day. You can ask again on the page of your choices.",
+    held_you="You",
+    held_joined="Joined",
+    held_suppressed="We do not write to you",
+    held_values="What we know",
+    held_history="What happened",
+    held_confirmed="subscribed",
+    held_unconfirmed="not confirmed",
+    held_unsubscribed="unsubscribed",
+    held_came="First known to us",
+    held_given="Consent given",
+    held_withdrawn="Consent withdrawn",
+    held_mail="Email sent",
+    held_open="Opened",
+    held_click="Followed a link",
+    held_mail_subject="What we hold about you",
+    held_mail_body=(
+        "Somebody, we hope you, asked {organisation} what it holds about this address. This link shows it, for one day:"
+    ),
+    held_mail_ignore="If it was not you, do nothing. Please do not forward this message.",
     answer_title="Your answer",
     answer_note="Nothing has been sent yet.",
     answer_label="Answers",
