@@ -35,6 +35,7 @@ def orders_for(campaign: Campaign, settings: Settings, *, token_keys: Path, pati
         throttle=settings.text("relay.throttle"),
         workspace=settings.root,
         quiet_hours=settings.text("policy.quiet_hours"),
+        tracking_default=settings.text("tracking.default"),
         zone=settings.text("organisation.timezone"),
     )
 

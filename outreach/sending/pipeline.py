@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -31,6 +30,7 @@ from outreach.sending.quiet import QuietHours
 from outreach.sending.retry import RetryPolicy
 from outreach.sending.throttle import Throttle, asks_to_slow_down
 from outreach.sending.transports import Lane, Ready, RelayUnreachable, Transport
+from outreach.sending.turns import Turns
 from outreach.store.campaigns import Campaign, Status
 from outreach.store.claims import Claimed
 from outreach.store.deliveries import State
@@ -39,14 +39,10 @@ T = TypeVar("T")
 
 BATCH = 16
 """Messages composed and signed together."""
-LOOK_AHEAD, LOOK_SECONDS = 200, 0.2
-"""While everybody in line must wait for their provider: how many more are claimed, and when, if none could go."""
 FLUSH_AFTER = 400
 """Outcomes committed together …"""
 FLUSH_EVERY = 0.5
 """… or after this many seconds, whichever comes first."""
-TURN_SECONDS = 0.25
-"""How long a lane sleeps at most before it looks whether a provider's turn has come."""
 ABOUT_THE_RECIPIENT = frozenset({Verb.RCPT, Verb.DATA, Verb.DOT})
 """Where a 4yz may be the recipient's provider speaking through the relay; before that it is the relay's own."""
 RECONNECTS = 5
@@ -67,6 +63,7 @@ class Pipeline:
         breaker: Breaker,
         throttle: Throttle,
         quiet: QuietHours | None = None,
+        otherwise: Choice = Choice.INDIVIDUAL,
         clock: Callable[[], dt.datetime],
     ) -> None:
         self._campaign = campaign
@@ -78,10 +75,10 @@ class Pipeline:
         self._throttle = throttle
         self._words: Mapping[str, str] = campaign.plan.get("values") or {}
         self._quiet = quiet if campaign.message_class == "regular" else None
+        self._otherwise = otherwise
         self._clock = clock
         self._ready: deque[Ready] = deque()
-        self._look_at = 0.0
-        self._sleepers: deque[asyncio.Future[None]] = deque()
+        self._turns = Turns(ledger, throttle, passes=self._passes)
         self._trouble: Exception | None = None
         self.failure: Exception | None = None
         """What ended the run although there was more to do: it concerns everybody."""
@@ -161,8 +158,7 @@ class Pipeline:
     def done(self, ready: Ready, outcome: Outcome) -> None:
         """An attempt has ended."""
         self._throttle.ended(ready.claimed)
-        if self._sleepers:
-            self._wake(2)
+        self._turns.wake(2)
         self._write_down(ready.claimed, outcome)
         if self._ledger.unwritten >= FLUSH_AFTER:
             self.flush()
@@ -174,52 +170,18 @@ class Pipeline:
         if self._throttle.resting:
             return False
         while not self._ready and not self._held:
-            turn = self._throttle.take(BATCH) if self._throttle.lined_up else []
-            if not turn:
-                batch = self._claim()
-                turn = self._in_turn([claimed for claimed in batch if self._passes(claimed)])
-                if not turn and (not batch or self._throttle.lined_up):
-                    if batch:
-                        self._look_at = time.monotonic() + LOOK_SECONDS
-                    return False
-            self._compose(turn)
+            people = self._attempt(lambda: self._turns.take(BATCH))
+            if not people:
+                return False
+            self._compose(people)
         return not self._held
 
-    def _claim(self) -> list[Claimed]:
-        """The next people; more at a time, but only now and then, while those in line may not be sent to yet."""
-        if not self._throttle.lined_up:
-            return self._attempt(lambda: self._ledger.claim(BATCH)) or []
-        if time.monotonic() < self._look_at:
-            return []
-        return self._attempt(lambda: self._ledger.claim(LOOK_AHEAD)) or []
-
-    def _in_turn(self, people: list[Claimed]) -> list[Claimed]:
-        """Whoever may be sent to now, of these and of those who waited for their provider's turn."""
-        if not self._throttle.active:
-            return people
-        for claimed in people:
-            due_at = self._throttle.line_up(claimed)
-            if due_at is not None:
-                self._ledger.put_off(claimed, "waiting for its provider's turn", due_at=due_at)
-        for claimed, tomorrow in self._throttle.for_tomorrow():
-            self._ledger.put_off(claimed, "waiting for tomorrow: the warm-up has sent its share", due_at=tomorrow)
-        return self._throttle.take(BATCH)
-
     async def _turn_comes(self) -> bool:
-        """Wait a moment if somebody is only waiting for their provider's turn, or everybody for the relay."""
-        if self._held or not (self._throttle.lined_up or self._throttle.resting):
+        """Wait a moment if there is somebody who only has to wait; False if there is nobody."""
+        if self._held or not self._turns.waiting:
             return False
-        turn = asyncio.get_running_loop().create_future()
-        self._sleepers.append(turn)
-        await asyncio.wait((turn,), timeout=TURN_SECONDS)
+        await self._turns.come()
         return True
-
-    def _wake(self, lanes: int) -> None:
-        """Let so many sleeping lanes look whether there is a turn for them now."""
-        for _ in range(min(lanes, len(self._sleepers))):
-            turn = self._sleepers.popleft()
-            if not turn.done():
-                turn.set_result(None)
 
     @property
     def _held(self) -> bool:
@@ -251,7 +213,7 @@ class Pipeline:
                     self._ready.append(Ready(claimed, message))
 
     def _recipient(self, claimed: Claimed) -> Recipient:
-        return recipient(claimed, self._words)
+        return recipient(claimed, self._words, otherwise=self._otherwise)
 
     def _write_down(self, claimed: Claimed, outcome: Outcome) -> None:
         """What an outcome means for the delivery. Only a fault of the address touches the person."""
@@ -301,7 +263,7 @@ class Pipeline:
     def _flush(self) -> None:
         self._ledger.flush()
         self._throttle.refresh()
-        self._wake(len(self._sleepers))
+        self._turns.wake()
         self.yielding = self._ledger.overtaken
         if self._ledger.status is not Status.SENDING:
             self.stopping = True
@@ -327,8 +289,13 @@ def _groups(batch: list[Claimed]) -> list[list[Claimed]]:
     return list(groups.values())
 
 
-def recipient(claimed: Claimed, words: Mapping[str, str] = MappingProxyType({})) -> Recipient:
-    """What the composer asks about a person; `words` are this campaign's own and win."""
+def recipient(
+    claimed: Claimed, words: Mapping[str, str] = MappingProxyType({}), *, otherwise: Choice = Choice.INDIVIDUAL
+) -> Recipient:
+    """What the composer asks about a person; `words` are this campaign's own and win.
+
+    `otherwise` is what is recorded of people who said nothing about it.
+    """
     attributes = {
         **claimed.attributes,
         **words,
@@ -336,5 +303,5 @@ def recipient(claimed: Claimed, words: Mapping[str, str] = MappingProxyType({}))
         "language": claimed.locale,
         "joined": claimed.joined_at,
     }
-    tracked = claimed.tracking != Choice.NONE
+    tracked = (claimed.tracking or otherwise) != Choice.NONE
     return Recipient(claimed.subscriber_id, str(claimed.address), attributes, tracked)

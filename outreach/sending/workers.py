@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from outreach import clock
 from outreach.errors import Interrupted
+from outreach.events import Choice
 from outreach.rendering.compose import Composer
 from outreach.rendering.dkim import Signer
 from outreach.rendering.message import CompiledMessage
@@ -83,6 +84,8 @@ class Orders:
     workspace: Path | None = None
     """Where the workspace's own shaping.toml is looked for."""
     quiet_hours: str = ""
+    tracking_default: str = "individual"
+    """What is recorded of people who said nothing about it: none, aggregate or individual."""
     zone: str = "UTC"
     stalled_after: float = 90.0
     """Seconds of silence after which a worker is ended; longer than the store may keep one waiting."""
@@ -174,6 +177,7 @@ async def _work(
             breaker=breaker,
             throttle=throttle,
             quiet=QuietHours.parse(orders.quiet_hours, zone=orders.zone),
+            otherwise=Choice[orders.tracking_default.upper()],
             clock=_now,
         )
         interrupted = _stop_on_signals(pipeline)

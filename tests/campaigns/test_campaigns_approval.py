@@ -90,6 +90,24 @@ def test_who_chose_not_to_be_followed_gets_straight_links_and_no_pixel(approved,
     assert straight == {"p7@example.com"}
 
 
+def test_where_nobody_is_followed_only_who_asked_to_be_is(approved, city):
+    sql(
+        city,
+        "UPDATE profile SET tracking = 3 WHERE subscriber_id ="
+        " (SELECT id FROM subscriber WHERE address = 'p7@example.com')",
+    )
+    with FaultServer() as server:
+        relay = f"smtp://127.0.0.1:{server.port}"
+        city.run("campaigns", "send", approved, "--yes", OUTREACH_RELAY_URL=relay, OUTREACH_TRACKING_DEFAULT="none")
+        followed = {
+            envelope.recipients[0]
+            for envelope in server.accepted
+            if b"/c/" in envelope.content or b"/o/" in envelope.content
+        }
+        assert len(server.accepted) == 60
+    assert followed == {"p7@example.com"}
+
+
 # Who may approve
 
 
