@@ -11,9 +11,11 @@ import csv
 import datetime as dt
 import os
 import sqlite3
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
+from xml.sax.saxutils import escape
 
 from outreach.store import erasing
 from outreach.store.database import Store
@@ -47,9 +49,8 @@ def verify(store: Store, data: Path, address: str) -> list[str]:
     """Where the address still stands: columns of the database, and files."""
     with store.read() as connection:
         found = erasing.mentions(connection, address)
-    needle = address.encode()
     files = {path for path in data.rglob("*") if path.is_file()} | set(_tables(data))
-    return found + [str(path) for path in sorted(files) if _holds(path, needle)]
+    return found + [str(path) for path in sorted(files) if _holds(path, address)]
 
 
 def _tables(data: Path) -> Iterator[Path]:
@@ -71,11 +72,19 @@ def _clean_spool(path: Path, address: str) -> None:
 
 
 def _clean_table(path: Path, address: str) -> None:
-    """A CSV or JSON-lines file without the rows that name the address; replaced in one go."""
-    if path.suffix == ".xlsx" or not _holds(path, address.encode()):
+    """A table without the rows that name the address; replaced in one go."""
+    if not _holds(path, address):
         return
-    encoding = "utf-8-sig" if path.read_bytes()[:3] == b"\xef\xbb\xbf" else "utf-8"
     draft = path.with_name(f".{path.name}.part")
+    if path.suffix == ".xlsx":
+        _clean_workbook(path, draft, address)
+    else:
+        _clean_text(path, draft, address)
+    draft.replace(path)
+
+
+def _clean_text(path: Path, draft: Path, address: str) -> None:
+    encoding = "utf-8-sig" if path.read_bytes()[:3] == b"\xef\xbb\xbf" else "utf-8"
     with path.open(encoding=encoding, newline="") as old, draft.open("w", encoding=encoding, newline="") as new:
         if path.suffix == ".jsonl":
             new.writelines(line for line in old if address not in line.lower())
@@ -83,18 +92,40 @@ def _clean_table(path: Path, address: str) -> None:
             csv.writer(new).writerows(row for row in csv.reader(old) if address not in " ".join(row).lower())
         new.flush()
         os.fsync(new.fileno())
-    draft.replace(path)
 
 
-def _holds(path: Path, needle: bytes) -> bool:
-    """Whether the bytes stand in a file, in any case of letters, a megabyte at a time."""
+def _clean_workbook(path: Path, draft: Path, address: str) -> None:
+    from openpyxl import Workbook, load_workbook
+
+    book = Workbook(write_only=True)
+    old = load_workbook(path, read_only=True)
+    for sheet in old.worksheets:
+        kept = book.create_sheet(sheet.title)
+        for row in sheet.iter_rows(values_only=True):
+            if not any(address in str(cell).lower() for cell in row):
+                kept.append(row)
+    old.close()
+    book.save(draft)
+
+
+def _holds(path: Path, address: str) -> bool:
+    """Whether an address stands in a file, in any case of letters; in a spreadsheet, within its archive."""
     try:
-        with path.open("rb") as file:
-            tail = b""
-            while chunk := file.read(_CHUNK):
-                if needle in (tail + chunk).lower():
-                    return True
-                tail = chunk[-len(needle) :]
-    except OSError:
+        if path.suffix == ".xlsx":
+            needle = escape(address).encode()  # as XML has it
+            with zipfile.ZipFile(path) as archive:
+                return any(_streams(archive.open(name), needle) for name in archive.namelist())
+        return _streams(path.open("rb"), address.encode())
+    except (OSError, zipfile.BadZipFile):
         return False
+
+
+def _streams(file: IO[bytes], needle: bytes) -> bool:
+    """A megabyte at a time."""
+    with file:
+        tail = b""
+        while chunk := file.read(_CHUNK):
+            if needle in (tail + chunk).lower():
+                return True
+            tail = chunk[-len(needle) :]
     return False

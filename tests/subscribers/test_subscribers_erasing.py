@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import stat
 from pathlib import Path
 
+from openpyxl import load_workbook
 from sqlalchemy import select
 
 from outreach.store import consent, erasing, subscribers, suppressions, tables
 from outreach.store.database import Store
 from outreach.subscribers.erasing import erase, note_export, verify
-from outreach.subscribers.exporting import write_csv
+from outreach.subscribers.exporting import write_csv, write_file
 from outreach.subscribers.importing import Options, import_file
 from tests.subscribers.people_files import mailchimp, written
 from tracking.spool import TABLE
@@ -64,6 +66,26 @@ def test_nothing_names_an_erased_person_and_no_file_brings_them_back(store: Stor
     with store.read() as connection:
         assert subscribers.find(connection, ADA) is None
     assert erase(store, data, ADA, key=KEY, now=NOW) is None
+
+
+def test_spreadsheets_and_json_lines_that_we_made_are_cleaned_too(store: Store, tmp_path: Path) -> None:
+    odd = "o'neill&sons@city.example"
+    with store.write() as connection:
+        for address in (ADA, BOB, odd):
+            subscribers.upsert(connection, address, attributes={"first_name": "A <b>"}, now=NOW)
+    (tmp_path / "data").mkdir(exist_ok=True)
+    files = [tmp_path / "people.xlsx", tmp_path / "people.jsonl"]
+    with store.read() as connection:
+        for path in files:
+            assert write_file(connection, path) == 3
+            note_export(tmp_path / "data", path)
+    for address in (ADA, odd):
+        assert {str(path) for path in files} <= set(verify(store, tmp_path / "data", address))
+        erase(store, tmp_path / "data", address, key=KEY, now=NOW)
+        assert verify(store, tmp_path / "data", address) == []
+    sheet = load_workbook(files[0]).worksheets[0]
+    assert [row[0] for row in sheet.iter_rows(values_only=True)] == ["email", BOB]
+    assert [json.loads(line)["email"] for line in files[1].read_text("utf-8").splitlines()] == [BOB]
 
 
 def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:

@@ -126,10 +126,10 @@ def test_looking_at_the_unsubscribe_page_changes_nothing(service: Service) -> No
 def test_the_page_speaks_the_readers_language(service: Service) -> None:
     path = f"/u/{token(Purpose.UNSUBSCRIBE, 21)}"
     spanish = service.get(path, Accept_Language="es-MX,es;q=0.9,en;q=0.5").body.decode()
-    assert '<html lang="es">' in spanish
+    assert '<html lang="es"' in spanish
     assert '¿Dejar de recibir <b lang="en">Parking &amp; street sweeping</b>' in spanish
-    assert '<html lang="de">' in service.get(path, Accept_Language="de").body.decode()
-    assert '<html lang="en">' in service.get(path, Accept_Language="fr, *;q=0.1").body.decode()
+    assert '<html lang="de"' in service.get(path, Accept_Language="de").body.decode()
+    assert '<html lang="en"' in service.get(path, Accept_Language="fr, *;q=0.1").body.decode()
 
 
 @pytest.mark.parametrize(
