@@ -12,6 +12,9 @@ from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from random import SystemRandom
+
+from sqlalchemy import Connection
 
 from outreach import clock
 from outreach.campaigns import later
@@ -26,7 +29,7 @@ from outreach.sending.supervisor import crew_size
 from outreach.sending.supervisor import send as hand_over
 from outreach.sending.workers import Orders, Progress, run
 from outreach.settings import Settings
-from outreach.store import campaigns, claims, deliveries, digests
+from outreach.store import campaigns, claims, deliveries, digests, seeding
 from outreach.store.campaigns import Campaign, Status
 from outreach.store.database import Store
 from outreach.store.deliveries import State
@@ -38,6 +41,7 @@ SENDABLE = (Status.APPROVED, Status.SENDING, Status.PAUSED)
 STOP_SECONDS = 5.0
 """How long `stop` waits for what is on the wire before it says who has the message."""
 OVER = (Status.FINISHED, Status.STOPPED)
+SEEDS = "seeds.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +188,17 @@ def _start(store: Store, settings: Settings, campaign: Campaign) -> bool:
         )
         if begins:
             later.begin(connection, campaign, now=now)
+            if campaign.message_class != claims.EMERGENCY:
+                place_seeds(connection, settings.root / SEEDS, campaign)
     return begins
+
+
+def place_seeds(connection: Connection, path: Path, campaign: Campaign) -> None:
+    """Draw a place in the send for each mailbox of our own."""
+    if path.exists():
+        from tracking.bounces import seeds  # and with it an IMAP client, which only who has such mailboxes needs
+
+        seeds.place(connection, campaign.id, seeds.load(path), count=campaign.frozen, dice=SystemRandom())
 
 
 def _too_late(store: Store, campaign: Campaign) -> bool:
@@ -204,6 +218,7 @@ def _finish(store: Store, campaign_id: int) -> None:
             campaigns.set_status(
                 connection, campaign_id, Status.FINISHED, only_from=(Status.SENDING,), finished_at=_now()
             )
+            seeding.forget(connection, campaign_id)
 
 
 def _move(

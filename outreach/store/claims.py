@@ -9,14 +9,14 @@ read together with the claim, because this is the last look before the message l
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, or_, select, true, update
 
 from outreach.errors import OutreachError
-from outreach.store import digests, facts
+from outreach.store import digests, facts, seeding
 from outreach.store.consent import CONFIRMED
 from outreach.store.deliveries import State
 from outreach.store.dialects import Prepared
@@ -104,7 +104,11 @@ def take(
     if row.status != SENDING:
         return []
     again = _due(connection, campaign_id, limit=limit, now=now)
-    fresh = _fresh(connection, campaign_id, after=row.claim_cursor, limit=limit - len(again))
+    held = seeding.held(connection, campaign_id)
+    fresh = _fresh(connection, campaign_id, after=row.claim_cursor, limit=limit - len(again), held=held)
+    if held:
+        passed = fresh[-1] if fresh else row.claim_cursor
+        again += seeding.release(connection, campaign_id, held, passed=None if not (fresh or again) else passed)
     if not again and not fresh:
         return []
     values = {"campaign_id": campaign_id, "worker_id": worker_id, "lease_until": now + lease}
@@ -119,10 +123,15 @@ def take(
         connection.execute(_BEGIN_THESE, {**moment, "people": again})
         found += facts.of(connection, campaign_id, claim_id, topic_id=row.topic_id, people=again)
     if fresh:
-        connection.execute(_BEGIN_RANGE, {**moment, "first": fresh[0], "last": fresh[-1]})
-        found += facts.in_range(
+        span = {**moment, "first": fresh[0], "last": fresh[-1]}
+        connection.execute(
+            _BEGIN_RANGE.where(delivery.c.subscriber_id.not_in(list(held))) if held else _BEGIN_RANGE, span
+        )
+        spanned = facts.in_range(
             connection, campaign_id, claim_id, topic_id=row.topic_id, first=fresh[0], last=fresh[-1]
         )
+        # Whoever's turn came by a place that was drawn may have their number in the range, and is there already.
+        found += [each for each in spanned if each.subscriber_id not in held] if held else spanned
     return _with_items(connection, campaign_id, found) if row.message_class == digests.MESSAGE_CLASS else found
 
 
@@ -170,15 +179,19 @@ def _due(connection: Connection, campaign_id: int, *, limit: int, now: dt.dateti
     return [subscriber_id for subscriber_id, _ in rows]
 
 
-def _fresh(connection: Connection, campaign_id: int, *, after: int, limit: int) -> list[int]:
+def _fresh(
+    connection: Connection, campaign_id: int, *, after: int, limit: int, held: Collection[int] = ()
+) -> list[int]:
     if limit <= 0:
         return []
+    free = delivery.c.subscriber_id.not_in(list(held)) if held else true()
     rows = connection.execute(
         select(delivery.c.subscriber_id)
         .where(
             delivery.c.campaign_id == campaign_id,
             delivery.c.subscriber_id > after,
             delivery.c.state == State.WAITING,
+            free,
         )
         .order_by(delivery.c.subscriber_id)
         .limit(limit)
@@ -311,7 +324,7 @@ class Remaining:
     """What a campaign still has to do."""
 
     unclaimed: bool
-    """Somebody has never been claimed."""
+    """Somebody has never been claimed, or waits for their place."""
     claims: int
     next_due: dt.datetime | None
     """When the next retry is due."""
@@ -325,4 +338,6 @@ def remaining(connection: Connection, campaign_id: int) -> Remaining:
     cursor = connection.execute(select(campaign.c.claim_cursor).where(campaign.c.id == campaign_id)).scalar_one()
     claims = connection.execute(select(func.count()).where(claim.c.campaign_id == campaign_id)).scalar_one()
     due = connection.execute(select(func.min(retry.c.due_at)).where(retry.c.campaign_id == campaign_id)).scalar()
-    return Remaining(bool(_fresh(connection, campaign_id, after=cursor, limit=1)), claims, due)
+    held = seeding.held(connection, campaign_id)
+    fresh = bool(_fresh(connection, campaign_id, after=cursor, limit=1, held=held)) or seeding.any_waits(held)
+    return Remaining(fresh, claims, due)

@@ -1,8 +1,9 @@
 """Seed mailboxes: where a message really lies. Mailboxes of our own at the big providers, looked into over IMAP.
 
-A seed is an ordinary subscriber, so it gets its mail at a random place of the send and through the same relay; what
-is looked for is the Message-ID that only its own mail has. 5, 30 and 120 minutes after acceptance we look:
-inbox, tab (a folder the provider sorts into), junk, or missing. Nothing is opened, moved or marked.
+A seed is an ordinary subscriber, so it gets its mail through the same relay as everybody, and at a place of the send
+that is drawn anew each time (`place`): the first minutes are not like the last ones. What is looked for is the
+Message-ID that only its own mail has. 5, 30 and 120 minutes after acceptance we look: inbox, tab (a folder the
+provider sorts into), junk, or missing. Nothing is opened, moved or marked.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from pathlib import Path
 
 from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientError
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from outreach.bounces.providers import provider
 from outreach.errors import ConfigurationError, OutreachError
-from outreach.store import placement
+from outreach.store import placement, seeding
 from outreach.store.database import Store
 from outreach.store.deliveries import State
 from outreach.store.tables import campaign, delivery, subscriber
@@ -103,8 +104,19 @@ def find(seed: Seed, message_id: str) -> str:
     return "missing"
 
 
+def place(connection: Connection, campaign_id: int, seeds: Sequence[Seed], *, count: int, dice: random.Random) -> None:
+    """Give each seed that is in a campaign of `count` people a place by chance, before anybody is claimed."""
+    mine = seeding.waiting(connection, campaign_id, [each.address for each in seeds])
+    dice.shuffle(mine)
+    places = positions(count - len(mine), len(mine), dice=dice)
+    turns = {
+        person: seeding.person_at(connection, campaign_id, number) for person, number in zip(mine, places, strict=True)
+    }
+    seeding.hold(connection, campaign_id, turns)
+
+
 def positions(count: int, seeds: int, *, dice: random.Random) -> list[int]:
-    """Random places in a send of `count` for `seeds` messages: the first minutes are not like the last ones."""
+    """Random places in a send of `count` others for `seeds` messages."""
     return sorted(dice.sample(range(count + seeds), seeds))
 
 
