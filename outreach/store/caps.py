@@ -87,8 +87,8 @@ class Reached:
                 or_(finished.is_(None), finished >= now - dt.timedelta(days=self._cap.days)),
             )
         ).all()
-        since = any(ended is None or ended >= self._campaign.planned_at for _, ended in rows)
-        return [number for number, _ in rows] if since else []
+        meanwhile = any(ended is None or ended >= self._campaign.planned_at for _, ended in rows)
+        return [number for number, _ in rows] if meanwhile else []
 
     def _reached(self, connection: Connection, people: Sequence[int], now: dt.datetime) -> set[int]:
         person = delivery.c.subscriber_id
