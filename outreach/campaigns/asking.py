@@ -92,28 +92,35 @@ def ask(
 
 
 def _approvers(connection: Connection, campaign: Campaign, names: Sequence[str], *, above: int) -> list[Member]:
-    if not names:
-        found = [
-            each
-            for each in staff.permitted(connection, APPROVE, campaign.department_id)
-            if _free(campaign, each, above)
-        ]
-        if not found:
-            raise ApprovalMissing(
-                f"nobody else may approve {campaign.name}; an administrator adds somebody with: "
-                "outreach users add NAME --address ADDRESS --role approver"
-            )
-        return found
-    found = []
-    for name in names:
-        member = staff.find(connection, name)
-        if member is None:
-            raise UsageError(f"nobody on the staff is called {name}; see `outreach users list`")
-        if not member.actor.may(*APPROVE, campaign.department_id):
-            raise ApprovalMissing(f"{member.name} ({member.roles}) may not approve {campaign.name}; ask somebody else")
-        refuse_own(campaign, member, above=above)
-        found.append(member)
+    if names:
+        return [_named(connection, campaign, name, above=above) for name in names]
+    may = [
+        each for each in staff.permitted(connection, APPROVE, campaign.department_id) if _free(campaign, each, above)
+    ]
+    found = [each for each in may if each.verified_at]
+    if not found:
+        remedy = (
+            f'verify an address first: outreach users verify "{may[0].name}"'
+            if may
+            else "an administrator adds somebody with: outreach users add NAME --address ADDRESS --role approver"
+        )
+        raise ApprovalMissing(f"nobody else may approve {campaign.name} by mail; {remedy}")
     return found
+
+
+def _named(connection: Connection, campaign: Campaign, name: str, *, above: int) -> Member:
+    member = staff.find(connection, name)
+    if member is None:
+        raise UsageError(f"nobody on the staff is called {name}; see `outreach users list`")
+    if not member.actor.may(*APPROVE, campaign.department_id):
+        raise ApprovalMissing(f"{member.name} ({member.roles}) may not approve {campaign.name}; ask somebody else")
+    if member.verified_at is None:
+        raise Blocked(
+            f"{member.address} is not verified yet: whoever reads it could approve as {member.name}. "
+            f'Verify it first, with a code by mail: outreach users verify "{member.name}"'
+        )
+    refuse_own(campaign, member, above=above)
+    return member
 
 
 def _free(campaign: Campaign, member: Member, above: int) -> bool:
@@ -214,13 +221,17 @@ def announce(
 
 
 def concerned(connection: Connection, campaign: Campaign) -> list[Member]:
-    """Whose campaign it is, who approved it or was asked to, and who administers its department; each once."""
+    """Whose campaign it is, who approved it or was asked to, and who administers its department; each once.
+
+    Only at addresses that are known to be theirs: the link in the mail is enough to stop a send.
+    """
     names = {responsible(connection, campaign), campaign.approved_by or ""}
     asked = set(staff_links.asked(connection, campaign.id))
     return [
         each
         for each in staff.permitted(connection, STOP, campaign.department_id)
-        if each.name in names or each.id in asked or any(grant.role == "administrator" for grant in each.grants)
+        if each.verified_at
+        and (each.name in names or each.id in asked or any(grant.role == "administrator" for grant in each.grants))
     ]
 
 
@@ -230,7 +241,7 @@ def tell_planner(
     """Mail an approver's answer to whoever's campaign it is, if they are on the staff. TryAgain: the relay is away."""
     with store.read() as connection:
         planner = staff.find(connection, responsible(connection, campaign))
-    if planner is None or planner.name == by:
+    if planner is None or planner.name == by or planner.verified_at is None:
         return
     organisation = settings.text("organisation.name")
     letter = letters.decided(organisation, planner, name=campaign.name, by=by, approved=approved, why=why)

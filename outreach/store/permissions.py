@@ -84,7 +84,7 @@ _COMMANDS: Final[Mapping[Right | None, str]] = {
     (Verb.LOOK, Object.PEOPLE): "subscribers growth, subscribers show, subscribers imports list",
     (Verb.CHANGE, Object.PEOPLE): "subscribers import, subscribers imports undo, subscribers pairs, "
     "subscribers suppress",
-    (Verb.EXPORT, Object.PEOPLE): "subscribers export",
+    (Verb.EXPORT, Object.PEOPLE): "campaigns archive, subscribers export",
     (Verb.ERASE, Object.PEOPLE): "subscribers erase, subscribers release",
     (Verb.LOOK, Object.CONTENT): "segments check, segments count, segments diff, segments explain, segments history, "
     "segments list, segments overlap, segments preview, segments words, fields list, templates list, templates preview",
@@ -119,10 +119,10 @@ _TABLES: Final[Mapping[Object | None, str]] = {
     "import_run import_person import_subscription import_suppression",
     Object.CONTENT: "topic department field",
     Object.CAMPAIGN: "campaign message delivery retry claim worker throttle turn warmup provider_pause digest item "
-    "pending occurrence feed owner",
+    "pending occurrence feed owner staff_link",
     Object.EVENT: "event event_position feedback feedback_position returned_mail mailbox_position mail_domain "
     "received_report report_row seed_placement",
-    Object.STAFF: "staff staff_role staff_link",
+    Object.STAFF: "staff staff_role",
     Object.HOUSE: "alembic_version alembic_version_events",
     Object.AUDIT: "audit",
     # What is written down when somebody only looks: how far was read, how many there were, who we are.

@@ -12,12 +12,13 @@ from html import unescape
 from urllib.parse import urlencode
 
 import pytest
+from sqlalchemy import update
 
 from outreach import clock
 from outreach.campaigns import asking, credentials
 from outreach.campaigns.desk import Desk
 from outreach.campaigns.plan import plan
-from outreach.store import audit, campaigns, staff
+from outreach.store import audit, campaigns, staff, tables
 from outreach.store.campaigns import Campaign, Status
 from outreach.tokens import load_keys
 from tracking.app import Tracking
@@ -42,13 +43,15 @@ class Office:
         keys = load_keys(settings.root / "keys" / "tokens")
         self.app = Tracking(configuration(settings), more=Desk(settings, keys).routes())
 
-    def hires(self, name: str, role: str, department: str | None = None) -> None:
+    def hires(self, name: str, role: str, department: str | None = None, *, verified: bool = True) -> None:
         self.tokens[name] = credentials.new_token()
         with self.town.store.write() as connection:
             staff.add(
                 connection, name, address=f"{name.split()[0].lower()}@city.example", role=role, department=department,
                 public_key=credentials.public_key(self.tokens[name]), now=NOON - dt.timedelta(days=9),
             )  # fmt: skip
+            if verified:
+                connection.execute(update(tables.staff).where(tables.staff.c.name == name).values(verified_at=NOON))
 
     def plans(self, name: str, *, by: str = "Dana", **fields: str) -> str:
         file = self.town.campaign(name, **{"topic": "Parking", **fields})

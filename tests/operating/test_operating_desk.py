@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from outreach.campaigns import lifecycle
-from outreach.errors import Blocked
+from outreach.errors import Blocked, OutreachError
 from outreach.rendering.dkim import dns_record
 from outreach.store import campaigns, staff, tables
 from outreach.store.campaigns import Status
@@ -48,6 +48,30 @@ def test_the_mail_is_signed(office):
     (file,) = (office.town.root / "mails").glob("**/*.eml")
     record = dns_record((office.town.root / "keys" / "dkim.pem").read_bytes()).encode()
     assert dkim.verify(file.read_bytes(), dnsfunc=lambda *_args, **_named: record)
+
+
+def test_nobody_is_asked_at_an_address_that_may_be_a_strangers(office):
+    office.hires("Fay", "approver", verified=False)
+    office.plans("sweep")
+    assert list(office.asks("sweep-1")) == ["Eli"]
+    with pytest.raises(Blocked, match="whoever reads it could approve as Fay"):
+        office.asks("sweep-1", "Fay")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Kim", r"Kim \(author\) may not approve"),
+        ("Dana", "a second person has to approve what Dana planned"),
+        ("Zoe", "nobody on the staff is called Zoe"),
+    ],
+)
+def test_who_may_not_approve_is_not_asked(name, said, office):
+    office.hires("Kim", "author")
+    office.plans("sweep")
+    with pytest.raises(OutreachError, match=said):
+        office.asks("sweep-1", name)
+    assert office.mails() == []
 
 
 # --- the page -------------------------------------------------------------------------------------------------------

@@ -6,9 +6,11 @@ import sqlite3
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import update
 
 from outreach.cli import main
-from outreach.store import acting
+from outreach.store import acting, tables
+from tests.operating.office import NOON
 
 HERE = acting.shell_user()
 TOPIC = 'name = "{name}"\ndepartment = "{department}"\nclass = "regular"\n'
@@ -114,6 +116,20 @@ def test_the_shells_user_may_be_one_of_the_staff(hall):
     assert "is Pat already" in hall.adds("Eve", "--shell-user", HERE, by="Dana", code=2)
     hall.run("Dana", "users", "shell", "Pat")
     assert "say who you are" in hall.run("", "campaigns", "list", code=4, OUTREACH_POLICY_REQUIRE_TOKEN="1")
+
+
+def test_an_author_asks_by_mail_and_a_reader_does_not(hall):
+    hall.adds("Pat", by="Dana")
+    hall.adds("Rob", "--role", "reader", by="Dana")
+    hall.plans("Pat", "trees", "Trees")
+    with hall.town.store.write() as connection:
+        connection.execute(update(tables.staff).values(verified_at=NOON))
+    mails = {"OUTREACH_RELAY_URL": "directory:mails"}
+    hall.run("Rob", "campaigns", "ask", "trees-1", code=4, **mails)
+    assert "asked Dana; they may answer until" in hall.run("Pat", "campaigns", "ask", "trees-1", **mails)
+    assert len(list((hall.town.root / "mails").glob("*.eml"))) == 1
+    hall.run("Dana", "campaigns", "approve", "trees-1", "--by", "Dana")
+    assert "is already approved" in hall.run("Pat", "campaigns", "ask", "trees-1", code=6, **mails)
 
 
 def test_who_leaves_hands_over_what_is_open(hall):
