@@ -100,9 +100,10 @@ def _told(health: Health) -> Iterator[Advice]:
             stop = rate >= SPAM_STOP
             yield Advice(
                 98 if stop else 75,
-                f"{name(each.name)} itself says: {percent(rate)} of our readers there pressed “spam” on {worst.day}. "
+                f"Write to fewer people at {name(each.name)}: by its own count, {percent(rate)} of the readers there "
+                f"pressed “spam” on {worst.when} (mail of {worst.about}). "
                 + (
-                    f"Above {percent(SPAM_STOP)} mail goes into the junk folder until a week is better; write to fewer."
+                    f"From {percent(SPAM_STOP)} on, mail goes into the junk folder until a whole week was better."
                     if stop
                     else f"Stay below {percent(SPAM_WARNING)}."
                 ),
@@ -112,7 +113,7 @@ def _told(health: Health) -> Iterator[Advice]:
             what = "most of it was put into junk" if last.colour == "RED" else f"{last.trap_hits} went to spam traps"
             yield Advice(
                 65,
-                f"Look at what {last.about} sent on {last.day}: {name(each.name)} says that {what}. "
+                f"Look at what {last.about} sent on {last.when}: {name(each.name)} says that {what}. "
                 "Traps are addresses nobody ever subscribed: see where the newest ones come from.",
             )
 

@@ -47,6 +47,12 @@ class Told:
     colour: str
     trap_hits: int
 
+    @property
+    def when(self) -> str:
+        """The day as people write it."""
+        day = dt.date.fromisoformat(self.day)
+        return f"{day.day} {day:%B}"
+
 
 @dataclass(slots=True)
 class Provider:

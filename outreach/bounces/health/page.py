@@ -76,6 +76,8 @@ def _headline(total: Provider) -> str:
 def _verdict(each: Provider) -> tuple[str, str]:
     """A class and a word for one provider's line."""
     rate = each.complaint_rate.value if each.complaint_rate.of >= 1000 or each.complaints >= 5 else 0.0
+    worst = each.told_worst
+    rate = max(rate, worst.complaint_rate or 0.0) if worst else rate
     if rate >= SPAM_STOP:
         return "bad", "too many complaints"
     if each.alarms:
