@@ -92,7 +92,8 @@ def test_they_are_kept_once_shown_and_lead_to_advice(store: Store, now: dt.datet
     advice = next_steps(health)
     assert advice[0].replace("\u00a0", " ") == (
         "Write to fewer people at Gmail and Google: by its own count, 0.41 % of the readers there pressed “spam” on "
-        "19 November (mail of city.example). From 0.30 % on, mail goes into the junk folder until a whole week was better."
+        "19 November (mail of city.example). From 0.30 % on, mail goes into the junk folder until a whole week was "
+        "better."
     )
     assert any("192.0.2.11" in each and "junk" in each for each in advice)
     assert "by their own count" in page(health, advice)
