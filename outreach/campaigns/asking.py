@@ -23,7 +23,7 @@ from outreach.campaigns.approval import refuse_own
 from outreach.campaigns.brief import brief
 from outreach.campaigns.handover import responsible
 from outreach.campaigns.orders import signer_of
-from outreach.campaigns.series import is_digest
+from outreach.campaigns.series import approved_as, is_digest
 from outreach.errors import ApprovalMissing, Blocked, OutreachError, UsageError
 from outreach.rendering import letter as writing
 from outreach.rendering.letter import Letter
@@ -225,8 +225,9 @@ def concerned(connection: Connection, campaign: Campaign) -> list[Member]:
 
     Only at addresses that are known to be theirs: the link in the mail is enough to stop a send.
     """
-    names = {responsible(connection, campaign), campaign.approved_by or ""}
-    asked = set(staff_links.asked(connection, campaign.id))
+    decided = approved_as(connection, campaign) or campaign  # of a series: once, for every occurrence
+    names = {responsible(connection, decided), decided.approved_by or ""}
+    asked = set(staff_links.asked(connection, decided.id))
     return [
         each
         for each in staff.permitted(connection, STOP, campaign.department_id)

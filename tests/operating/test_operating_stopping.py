@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import insert, update
 
-from outreach.campaigns import asking
-from outreach.store import campaigns, permissions, staff, tables
+from outreach.campaigns import asking, lifecycle
+from outreach.campaigns.orders import orders_for
+from outreach.store import audit, campaigns, permissions, staff, tables
 from outreach.store.campaigns import Status
+from outreach.store.deliveries import State
 from outreach.store.permissions import PAGES, allows
 from outreach.tokens import load_keys
 from tests.operating.office import NOON, office, text
@@ -42,6 +45,29 @@ def test_everybody_concerned_is_mailed_a_link_that_stops_a_running_send(office):
     assert (status, office.status("sweep-1")) == (200, Status.STOPPED)
     assert "0 of 3 people have it. 3 will not get it." in page
     assert "already stopped" in office.post(links["Dana"], plan=campaign.plan_hash)[1]
+
+
+def test_the_links_leave_when_the_send_begins_and_a_lost_relay_delays_nobody(office):
+    office.post(office.asks(office.plans("sweep"))["Eli"])
+    office.post(office.asks(office.plans("trees"))["Eli"])
+
+    def sends(name: str, **settings: str) -> None:
+        office.town.set(policy_approval_above="1", **settings)
+        campaign = office.campaign(name)
+        keys = office.town.root / "keys" / "tokens"
+        orders = orders_for(campaign, office.town.settings, token_keys=keys, patience=dt.timedelta(0))
+        orders = replace(orders, relay_url="directory:out", workspace=office.town.root)
+        sent = lifecycle.send(
+            office.town.store, office.town.settings, campaign, orders=orders, workers=0, progress=None
+        )
+        assert sent.counts[State.ACCEPTED] == 3
+
+    sends("sweep-1", relay_url="directory:mails")
+    assert sum(mail["Subject"].startswith("Going out now") for mail in office.mails()) == 2
+    sends("trees-1", relay_url="smtp://127.0.0.1:1")
+    with office.town.store.read() as connection:
+        rows = [each.detail for each in audit.entries(connection) if each.verb == "stop links"]
+    assert rows == [{"told": "Dana, Eli"}, {"told": "Dana, Eli"}, {"not sent": "RelayUnreachable"}]
 
 
 def test_a_small_send_mails_nobody(office):
