@@ -95,6 +95,11 @@ class KeyRing:
     def __repr__(self) -> str:
         return f"KeyRing(signing with key {self._current})"
 
+    @property
+    def newest(self) -> int:
+        """The id of the key that signs."""
+        return self._current
+
     def sign(self, purpose: Purpose, campaign_id: int, subscriber_id: int, content: bytes = b"") -> str:
         """A token of 28 URL-safe characters, which covers the `content` too. About 1 microsecond."""
         data = self._prefix + campaign_id.to_bytes(4, "big") + subscriber_id.to_bytes(6, "big")
@@ -211,8 +216,11 @@ def stop_url(base: str, token: str) -> str:
     return f"{base}/h/{token}"
 
 
-def load_keys(path: Path) -> KeyRing:
-    """Read a key file: one `ID HEX` a line, oldest first, readable by its owner only."""
+def load_keys(path: Path, *, newest: int | None = None) -> KeyRing:
+    """Read a key file: one `ID HEX` a line, oldest first, readable by its owner only.
+
+    `newest`: as the ring was when that key was the latest, to make again what it signed.
+    """
     try:
         text = path.read_text("ascii")
     except FileNotFoundError:
@@ -226,7 +234,7 @@ def load_keys(path: Path) -> KeyRing:
         raise ConfigurationError(f"{path} is damaged; each line must be a number and 64 hexadecimal digits") from None
     if any(len(key) != KEY_BYTES or not 0 < number < 256 for number, key in keys.items()):
         raise ConfigurationError(f"{path} is damaged; each line must be a number and 64 hexadecimal digits")
-    return KeyRing(keys)
+    return KeyRing({number: key for number, key in keys.items() if newest is None or number <= newest})
 
 
 def new_key_line(number: int) -> str:

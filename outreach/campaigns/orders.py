@@ -6,6 +6,7 @@ import datetime as dt
 from pathlib import Path
 
 from outreach.rendering.dkim import Signer
+from outreach.sending.archive import FOLDER
 from outreach.sending.signing import signer
 from outreach.sending.workers import Orders
 from outreach.settings import Settings
@@ -35,6 +36,7 @@ def orders_for(campaign: Campaign, settings: Settings, *, token_keys: Path, pati
         throttle=settings.text("relay.throttle"),
         workspace=settings.root,
         quiet_hours=settings.text("policy.quiet_hours"),
+        archive=settings.data / FOLDER / str(campaign.id),
         tracking_default=settings.text("tracking.default"),
         zone=settings.text("organisation.timezone"),
     )

@@ -15,6 +15,7 @@ from outreach.campaigns.doubts import by_evidence, by_log, reopen
 from outreach.campaigns.lifecycle import Sent
 from outreach.campaigns.orders import orders_for
 from outreach.cli import standing
+from outreach.cli.archiving import archive
 from outreach.cli.checking import check
 from outreach.cli.new_campaign import new
 from outreach.cli.planning import approve, ask, plan, urgent
@@ -60,6 +61,7 @@ def list_campaigns(as_json: bool) -> None:
         click.echo(f"{each.name:40} {each.status:10} {each.frozen:>9,} people")
 
 
+campaigns.add_command(archive)
 campaigns.add_command(check)
 campaigns.add_command(new)
 campaigns.add_command(plan)

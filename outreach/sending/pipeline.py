@@ -21,7 +21,8 @@ from outreach.bounces.classify import fault
 from outreach.events import Choice
 from outreach.rendering.compose import Composer
 from outreach.rendering.errors import ComposeError
-from outreach.rendering.message import Recipient
+from outreach.rendering.message import Message, Recipient
+from outreach.sending.archive import Archive
 from outreach.sending.breaker import Breaker
 from outreach.sending.gate import gate
 from outreach.sending.ledger import Ledger
@@ -64,6 +65,7 @@ class Pipeline:
         throttle: Throttle,
         quiet: QuietHours | None = None,
         otherwise: Choice = Choice.INDIVIDUAL,
+        archive: Archive | None = None,
         clock: Callable[[], dt.datetime],
     ) -> None:
         self._campaign = campaign
@@ -76,6 +78,7 @@ class Pipeline:
         self._words: Mapping[str, str] = campaign.plan.get("values") or {}
         self._quiet = quiet if campaign.message_class == "regular" else None
         self._otherwise = otherwise
+        self._archive = archive
         self._clock = clock
         self._ready: deque[Ready] = deque()
         self._turns = Turns(ledger, throttle, passes=self._passes)
@@ -204,8 +207,14 @@ class Pipeline:
         """Compose and sign; a person whose message cannot be made is quarantined, and stops nobody else."""
         for group in _groups(batch):
             composer = self._composers[group[0].language]
+            people, now = [self._recipient(claimed) for claimed in group], self._clock()
             with self._ledger.composing(group):
-                messages = composer.compose_many([self._recipient(claimed) for claimed in group], now=self._clock())
+                messages = composer.compose_many(people, now=now)
+            if self._archive is not None:
+                made = [
+                    person for person, message in zip(people, messages, strict=True) if isinstance(message, Message)
+                ]
+                self._archive.keep(group[0].language, made, at=now)
             for claimed, message in zip(group, messages, strict=True):
                 if isinstance(message, ComposeError):
                     self._ledger.settle(claimed, State.QUARANTINED, str(message))

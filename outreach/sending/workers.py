@@ -9,7 +9,7 @@ import asyncio
 import datetime as dt
 import signal
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from outreach.events import Choice
 from outreach.rendering.compose import Composer
 from outreach.rendering.dkim import Signer
 from outreach.rendering.message import CompiledMessage
+from outreach.sending.archive import Archive
 from outreach.sending.breaker import Breaker
 from outreach.sending.gate import MANDATORY
 from outreach.sending.ledger import Ledger
@@ -41,7 +42,7 @@ from outreach.store.campaigns import Campaign, Status
 from outreach.store.caps import Reached
 from outreach.store.database import Store
 from outreach.store.deliveries import State
-from outreach.tokens import load_keys
+from outreach.tokens import KeyRing, load_keys
 
 Progress = Callable[[Counter[State]], None]
 
@@ -84,6 +85,8 @@ class Orders:
     workspace: Path | None = None
     """Where the workspace's own shaping.toml is looked for."""
     quiet_hours: str = ""
+    archive: Path | None = None
+    """The folder of this campaign's archive; None: what was said to whom is not kept."""
     tracking_default: str = "individual"
     """What is recorded of people who said nothing about it: none, aggregate or individual."""
     zone: str = "UTC"
@@ -98,10 +101,9 @@ def run(orders: Orders, *, progress: Progress | None = None) -> Counter[State]:
         with store.read() as connection:
             campaign = campaigns.get(connection, orders.campaign_id)
             documents = campaigns.messages(connection, orders.campaign_id)
-        composers = {
-            language: composer(CompiledMessage.from_document(document), campaign, orders)
-            for language, document in documents.items()
-        }
+        messages = {language: CompiledMessage.from_document(document) for language, document in documents.items()}
+        composers = {language: composer(message, campaign, orders) for language, message in messages.items()}
+        archive = _archive(messages, orders)
         transport = transport_for(
             orders.relay_url,
             hello=orders.domain,
@@ -111,9 +113,11 @@ def run(orders: Orders, *, progress: Progress | None = None) -> Counter[State]:
             dot_timeout=orders.dot_timeout,
         )
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(
-                _work(store, campaign, composers=composers, transport=transport, orders=orders, progress=progress)
-            )
+            work = _work(
+                store, campaign, composers=composers, archive=archive, transport=transport, orders=orders,
+                progress=progress,
+            )  # fmt: skip
+            return runner.run(work)
     finally:
         store.close()
 
@@ -127,13 +131,15 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def composer(compiled: CompiledMessage, campaign: Campaign, orders: Orders) -> Composer:
-    """The composer of one language of a campaign."""
+def composer(
+    compiled: CompiledMessage, campaign: Campaign, orders: Orders, *, tokens: KeyRing | None = None
+) -> Composer:
+    """The composer of one language of a campaign. `tokens`: other keys than the orders' own."""
     plan = campaign.plan
     return Composer(
         compiled,
         campaign_id=campaign.id,
-        tokens=load_keys(orders.token_keys),
+        tokens=tokens or load_keys(orders.token_keys),
         tracking_url=orders.tracking_url,
         domain=orders.domain,
         list_id=str(plan["list_id"]),
@@ -154,11 +160,28 @@ def _signer(orders: Orders) -> Signer | None:
     )
 
 
+def _archive(documents: Mapping[str, CompiledMessage], orders: Orders) -> Archive | None:
+    """Where it is noted what is said to whom."""
+    if orders.archive is None:
+        return None
+    signed = _signer(orders)
+    second = signed.second if signed else None
+    terms = {
+        "key": load_keys(orders.token_keys).newest,
+        "tracking_url": orders.tracking_url,
+        "unsubscribe_mailbox": orders.unsubscribe_mailbox,
+        "selector": signed.selector if signed else "",
+        "second_selector": second.selector if second else "",
+    }
+    return Archive(orders.archive, terms=terms, fields={name: each.fields for name, each in documents.items()})
+
+
 async def _work(
     store: Store,
     campaign: Campaign,
     *,
     composers: dict[str, Composer],
+    archive: Archive | None,
     transport: Transport,
     orders: Orders,
     progress: Progress | None,
@@ -172,6 +195,7 @@ async def _work(
             campaign,
             ledger=ledger,
             composers=composers,
+            archive=archive,
             transport=transport,
             retry=RetryPolicy(orders.retry_first, orders.max_attempts),
             breaker=breaker,

@@ -28,8 +28,11 @@ from outreach.store import installation, migrations, tables
 from outreach.store.database import EVENTS_FILE, Store
 
 VERSION = 1
-CONTENT = ("outreach.toml", "senders", "topics", "segments", "templates", "campaigns", "feeds", "keys")
-STATE = ("links", "plans")
+CONTENT = (
+    *("outreach.toml", "shaping.toml", "seeds.toml", "warmup.toml"),
+    *("senders", "topics", "segments", "templates", "campaigns", "images", "feeds", "imports", "keys"),
+)
+STATE = ("links", "plans", "images", "archive")
 MAIN_FILE = "outreach.db"
 
 

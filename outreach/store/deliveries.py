@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import Any
 
@@ -142,6 +142,16 @@ def expire_waiting(connection: Connection, campaign_id: int, *, now: dt.datetime
     ).rowcount
     connection.execute(retry.delete().where(retry.c.campaign_id == campaign_id))
     return expired
+
+
+def people(connection: Connection, campaign_id: int) -> Iterator[tuple[int, str, str, str, str]]:
+    """Everybody of a campaign: number, language, state, when, and the server's words."""
+    columns = (delivery.c.subscriber_id, delivery.c.language, delivery.c.state, delivery.c.at, delivery.c.reason)
+    rows = connection.execute(
+        select(*columns).where(delivery.c.campaign_id == campaign_id).order_by(delivery.c.subscriber_id)
+    )
+    for number, language, state, at, reason in rows:
+        yield number, language or "", State(state).word, at.isoformat() if at else "", reason or ""
 
 
 def in_state(connection: Connection, campaign_id: int, state: State) -> list[int]:

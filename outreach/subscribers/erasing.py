@@ -1,4 +1,4 @@
-"""Erasing a person everywhere we write: the store, what the tracking service keeps, our exports and reject files.
+"""Erasing a person everywhere we write: the store, the tracking service, our exports, rejects and archive of mail sent.
 
 `verify` searches all of that again, and every byte of the workspace's data folder, and says where an
 address still stands. Files that others made, such as the exports of old systems, are not ours to change.
@@ -55,6 +55,7 @@ def verify(store: Store, data: Path, address: str) -> list[str]:
 
 def _tables(data: Path) -> Iterator[Path]:
     yield from (data / "rejects").glob("*.csv")
+    yield from (data / "archive").glob("*/*.jsonl")
     with contextlib.suppress(FileNotFoundError):
         for line in dict.fromkeys((data / MADE).read_text("utf-8").splitlines()):
             if Path(line).is_file():
