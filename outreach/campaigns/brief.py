@@ -42,7 +42,7 @@ class Brief:
     due: str
     planned_by: str
     emergency: str
-    """REAL EMERGENCY or DRILL; empty for anything else."""
+    """REAL EMERGENCY, or DRILL, which looks like nothing real; empty for anything else."""
     is_first: bool
     differences: tuple[str, ...]
     changes: tuple[tuple[str, str], ...]
