@@ -9,10 +9,13 @@ from tests.campaigns.conftest import GOOD, Workspace
 
 
 def test_the_later_of_two_plans_leaves_out_who_reached_the_cap_since(city: Workspace) -> None:
-    cap = {"OUTREACH_POLICY_CAP_REGULAR": "1 in 7 days"}
+    cap = "1 in 7 days"
     wide = city.write(GOOD, "all-districts")
     narrow = city.write(GOOD.replace('to: topic is "Street sweeping"', "to: district is 3"), "district-3")
-    plans = [json.loads(city.run("campaigns", "plan", file, "--json", **cap).stdout)["plan"] for file in (narrow, wide)]
+    plans = [
+        json.loads(city.run("campaigns", "plan", file, "--json", OUTREACH_POLICY_CAP_REGULAR=cap).stdout)["plan"]
+        for file in (narrow, wide)
+    ]
     for plan in plans:
         city.run("campaigns", "approve", plan, "--by", "Dana Lee")
     counts = []
