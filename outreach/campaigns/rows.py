@@ -13,6 +13,7 @@ from outreach.rendering.errors import ComposeError, MissingValue
 from outreach.rendering.links import CLICK_BASE, PERSONAL_URLS
 from outreach.rendering.message import CompiledMessage, Message, Recipient
 from outreach.rendering.preview import render_preview
+from outreach.rendering.questions import ANSWER_BASE
 from outreach.store import audiences
 
 BATCH: Final = 64
@@ -83,7 +84,7 @@ class Rows:
 
     def heaviest(self) -> dict[str, int]:
         """Bytes of the HTML as its reader's program will count them."""
-        urls = dict.fromkeys((*PERSONAL_URLS, CLICK_BASE), f"https://tracking.invalid/{'x' * 32}")
+        urls = dict.fromkeys((*PERSONAL_URLS, CLICK_BASE, ANSWER_BASE), f"https://tracking.invalid/{'x' * 32}")
         return {
             language: len(render_preview(self._messages[language], recipient, urls=urls)[1].encode())
             for language, (_, recipient) in self._largest.items()
