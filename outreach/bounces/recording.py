@@ -144,8 +144,10 @@ _WHY = {
 
 
 def _refused(address: str, reply: str) -> Recipient:
-    found = with_codes(Found(address, action="failed", text=reply, verb="rcpt"))
-    judgement: Judgement = classify(reply, status=found.status, code=found.code, verb="rcpt", action="failed")
+    found = with_codes(Found(address, action="failed", text=reply))
+    judgement: Judgement = classify(
+        reply, status=found.status, code=found.code, verb=found.verb or "rcpt", action="failed"
+    )
     return Recipient(
         address, judgement.reason, judgement.severity, found.status, found.code, "failed", text=reply, remote=""
     )

@@ -45,6 +45,12 @@ class Refused:
     reply: str
     verb: Verb
 
+    @property
+    def told(self) -> str:
+        """The reply, with what it answered if that was the message: "user unknown" means less after it was taken."""
+        step = {Verb.DATA: "DATA", Verb.DOT: "end of DATA"}.get(self.verb)
+        return f"{self.reply} (in reply to {step})" if step else self.reply
+
 
 @dataclass(frozen=True, slots=True)
 class Unsent:

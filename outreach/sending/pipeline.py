@@ -82,6 +82,7 @@ class Pipeline:
         self._clock = clock
         self._ready: deque[Ready] = deque()
         self._turns = Turns(ledger, throttle, passes=self._passes)
+        self._lanes, self._running = 1, 0
         self._trouble: Exception | None = None
         self.failure: Exception | None = None
         """What ended the run although there was more to do: it concerns everybody."""
@@ -98,6 +99,8 @@ class Pipeline:
         to write), what is on the wire is finished and written down, nothing new begins, and the failure is raised.
         """
         first = await self._transport.open()  # before anything is claimed: no relay, nothing to undo
+        self._lanes = lanes
+        self.flush()
         flusher = asyncio.create_task(self._flush_regularly())
         try:
             opened: list[Lane | None] = [first, *[None] * (lanes - 1)]
@@ -121,10 +124,18 @@ class Pipeline:
             while self._fill() or await self._turn_comes():
                 if not self._ready:
                     continue
-                if lane is None or not lane.is_open:
-                    lane = await self._reopen(lost)
-                before = lane.handed_over
-                await lane.run(self)
+                if self._running >= self._share:
+                    await self._give_up(lane)
+                    lane = None
+                    continue
+                self._running += 1
+                try:
+                    if lane is None or not lane.is_open:
+                        lane = await self._reopen(lost)
+                    before = lane.handed_over
+                    await lane.run(self)
+                finally:
+                    self._running -= 1
                 lost = lost + 1 if lane.handed_over == before else 0
         except RelayUnreachable as error:
             # The other lanes may still be good; if none is, `send` reports this.
@@ -146,10 +157,23 @@ class Pipeline:
             await asyncio.sleep(min(0.1 * 2**lost, 5))
         return await self._transport.open()
 
+    @property
+    def _share(self) -> int:
+        """How many of our lanes may be at work: the connections are for all campaigns that are being sent."""
+        return max(1, self._lanes // (1 + self._ledger.neighbours))
+
+    async def _give_up(self, lane: Lane | None) -> None:
+        """Another campaign may have this lane's connection, for now."""
+        if lane is not None:
+            await lane.close()
+        await self._turns.come()
+
     # What the lanes call: the feed
 
     def next(self) -> Ready | None:
         """The next message to hand over."""
+        if self._running > self._share:
+            return None
         return self._ready.popleft() if self._fill() else None
 
     def sending(self, ready: Ready) -> bool:
@@ -247,7 +271,7 @@ class Pipeline:
                 self.stopping |= self._breaker.refused(reply, verb=verb)
             case Refused(reply, verb):
                 self._ledger.answered(claimed, verb, reply)
-                settle(State.BOUNCED, reply)
+                settle(State.BOUNCED, outcome.told)
             case Unsent(reason):
                 settle(State.WAITING, reason, due_at=self._clock())
             case Unknown(reason):

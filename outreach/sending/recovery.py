@@ -89,8 +89,8 @@ def _verdict(entry: journal.Entry | None, *, trusted: bool) -> tuple[State, str]
     match outcome_of(entry.reply, entry.verb):
         case Accepted(reply):
             return State.ACCEPTED, reply
-        case Refused(reply, verb) if not fault(reply, verb=verb).ours:
-            return State.BOUNCED, reply
+        case Refused(reply, verb) as refused if not fault(reply, verb=verb).ours:
+            return State.BOUNCED, refused.told
         case other:
             return State.WAITING, other.reply
 

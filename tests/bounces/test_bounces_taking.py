@@ -15,6 +15,7 @@ from outreach.bounces.policy import Limits
 from outreach.bounces.recording import Fate, record_refusals
 from outreach.errors import ConfigurationError, TryAgain
 from outreach.sending.gate import gate
+from outreach.sending.outcomes import Refused, Verb
 from outreach.store import bounces, tables, throttles
 from outreach.store.claims import Claimed
 from outreach.store.database import Store
@@ -180,13 +181,17 @@ def test_words_that_ask_to_leave_are_listed_for_a_person(city: Store, make_desk:
 
 def test_refusals_during_smtp_go_through_the_same_policy(city: Store, now: dt.datetime) -> None:
     with city.write() as connection:
-        for person, reply in ((1, "550 5.1.1 no such user"), (2, "552 5.2.2 mailbox full")):
+        for person, reply in (
+            (1, "550 no such user"),
+            (2, "552 5.2.2 mailbox full"),
+            (3, Refused("550 no such user", Verb.DOT).told),  # said after the person had been accepted
+        ):
             connection.execute(
                 update(tables.delivery)
                 .where(tables.delivery.c.subscriber_id == person)
                 .values(state=State.BOUNCED.value, reason=reply, at=now)
             )
-    for expected in (2, 0):
+    for expected in (3, 0):
         with city.write() as connection:
             assert record_refusals(connection, 1, limits=Limits(), domain="city.example", now=now) == expected
     assert suppressed(city) == {"ada@example.com": "bounce"}
