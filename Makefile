@@ -18,6 +18,7 @@ bench: .venv/.test
 
 trust: .venv/.test
 	$(BIN)/python -m tests.trust --write
+	TWENTY_ROUNDS=50 $(BIN)/python -m pytest -q tests/operating/test_operating_crons.py tests/operating/test_operating_twenty.py
 
 clean:
 	rm -rf .venv practice

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, func, insert, or_, select, true, update
 
 from outreach.errors import OutreachError
 from outreach.store.acting import current, require
+from outreach.store.checkpoints import lock
 from outreach.store.permissions import Object, Verb
 from outreach.store.tables import campaign, message
 
@@ -78,7 +79,8 @@ _COLUMNS = [campaign.c[name] for name in Campaign.__slots__]
 
 
 def next_name(connection: Connection, stem: str) -> str:
-    """The name of the next plan made from a file: its stem and a running number."""
+    """The name of the next plan made from a file: its stem and a running number. Nobody else gets it meanwhile."""
+    lock(connection, "campaign names")  # several hosts may plan at the same moment
     names = connection.execute(select(campaign.c.name).where(campaign.c.name.like(f"{stem}-%"))).scalars()
     numbers = [int(match[1]) for name in names if (match := re.fullmatch(re.escape(stem) + r"-(\d+)", name))]
     return f"{stem}-{max(numbers, default=0) + 1}"
@@ -173,8 +175,7 @@ def set_status(
     connection: Connection, campaign_id: int, status: Status, *, only_from: tuple[Status, ...], **values: Any
 ) -> bool:
     """Move to `status` if it is in one of `only_from`; False if it was not. ApprovalMissing for who may not."""
-    if current().is_person:
-        _permit(connection, campaign_id, status)
+    permit(connection, campaign_id, _ASKS.get(status, Verb.CHANGE), what=f"making {{}} {status}")
     changed = connection.execute(
         update(campaign)
         .where(campaign.c.id == campaign_id, campaign.c.status.in_([item.value for item in only_from]))
@@ -193,11 +194,15 @@ _ASKS: Final = {
 """What one has to be permitted to bring a campaign there; nothing ever becomes planned again."""
 
 
-def _permit(connection: Connection, campaign_id: int, status: Status) -> None:
-    columns = campaign.c.name, campaign.c.department_id
-    row = connection.execute(select(*columns).where(campaign.c.id == campaign_id)).one()
-    what = f"making {row.name} {status}"
-    require((_ASKS.get(status, Verb.CHANGE), Object.CAMPAIGN), department=row.department_id, what=what)
+def permit(connection: Connection, campaign_id: int, verb: Verb, *, what: str) -> None:
+    """ApprovalMissing unless whoever is at work may do this to a campaign of that department.
+
+    `what` is how a person would call it, with braces for the campaign's name.
+    """
+    if current().is_person:
+        columns = campaign.c.name, campaign.c.department_id
+        row = connection.execute(select(*columns).where(campaign.c.id == campaign_id)).one()
+        require((verb, Object.CAMPAIGN), department=row.department_id, what=what.format(row.name))
 
 
 def previous_sizes(connection: Connection, file: str) -> list[int]:
