@@ -75,6 +75,7 @@ DEFAULTS: dict[str, str | int] = {
     "policy.soft_days": 14,
     "policy.suspended_days": 30,
     "policy.pause_hours": 4,
+    "policy.soon_seconds": 5,
     "bounces.maildir": "",
     "bounces.imap_url": "",
     "bounces.imap_after": "delete",

@@ -38,7 +38,13 @@ class Reclassified:
     """How many hits went from one verdict to another."""
 
 
-def judge_due(store: Store, *, now: dt.datetime, settled: int = rules.SETTLED_SECONDS) -> int:
+def judge_due(
+    store: Store,
+    *,
+    now: dt.datetime,
+    settled: int = rules.SETTLED_SECONDS,
+    soon_seconds: int = rules.SOON_SECONDS,
+) -> int:
     """Judge hits whose neighbours are all known: those older than `settled` seconds. How many were judged."""
     until = now - dt.timedelta(seconds=settled)
     with store.read_events() as connection:
@@ -50,7 +56,7 @@ def judge_due(store: Store, *, now: dt.datetime, settled: int = rules.SETTLED_SE
             links = verdicts.links(connection, campaign_id)
         judged = [
             Judged(hit, opinion.verdict, opinion.reason)
-            for hit, opinion in zip(hits, _opinions(store, campaign_id, hits, links), strict=True)
+            for hit, opinion in zip(hits, _opinions(store, campaign_id, hits, links, soon_seconds), strict=True)
             if hit.verdict == Verdict.UNJUDGED and hit.at < until
         ]
         _write(store, judged)
@@ -58,7 +64,9 @@ def judge_due(store: Store, *, now: dt.datetime, settled: int = rules.SETTLED_SE
     return count
 
 
-def reclassify(store: Store, *, campaigns: Collection[int] | None = None) -> Reclassified:
+def reclassify(
+    store: Store, *, campaigns: Collection[int] | None = None, soon_seconds: int = rules.SOON_SECONDS
+) -> Reclassified:
     """Judge every hit again, of all campaigns or of some, by the rules as they are now.
 
     Hits whose traces are gone (see `outreach.store.retention`) keep the verdict they have.
@@ -74,7 +82,7 @@ def reclassify(store: Store, *, campaigns: Collection[int] | None = None) -> Rec
             links = verdicts.links(connection, campaign_id)
         result.hits += len(hits)
         judged = []
-        for hit, opinion in zip(hits, _opinions(store, campaign_id, hits, links), strict=True):
+        for hit, opinion in zip(hits, _opinions(store, campaign_id, hits, links, soon_seconds), strict=True):
             if hit.at_ms >= traced and (hit.verdict, hit.reason, hit.rules) != (*opinion, rules.VERSION):
                 judged.append(Judged(hit, *opinion))
                 if hit.verdict != opinion.verdict:
@@ -84,7 +92,7 @@ def reclassify(store: Store, *, campaigns: Collection[int] | None = None) -> Rec
     return result
 
 
-def _opinions(store: Store, campaign_id: int, hits: Sequence[Hit], links: int) -> list[Opinion]:
+def _opinions(store: Store, campaign_id: int, hits: Sequence[Hit], links: int, soon_seconds: int) -> list[Opinion]:
     facts = [
         Fact(
             hit.kind,
@@ -100,12 +108,14 @@ def _opinions(store: Store, campaign_id: int, hits: Sequence[Hit], links: int) -
     ]
     with store.read() as connection:
         finished = verdicts.finished_at(connection, campaign_id)
-        early = rules.early(facts, until_ms=to_ms(finished) if finished else math.inf)
+        until_ms = to_ms(finished) + 1000 * soon_seconds if finished else math.inf
+        early = rules.early(facts, until_ms=until_ms) if soon_seconds else set()
         return rules.judge(
             facts,
             links=links,
             domains=verdicts.domains(connection, rules.crowded(facts)),
             accepted=verdicts.accepted(connection, campaign_id, early),
+            soon_seconds=soon_seconds,
         )
 
 

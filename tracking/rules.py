@@ -42,7 +42,7 @@ SPREAD_MS, SPREAD_LINKS = 5_000, 5
 """A slower scanner: so many distinct links within so long."""
 BESIDE_MS = 600_000
 PICTURE_MS = 120_000
-SOON_MS = 5_000
+SOON_SECONDS = 5
 EARLY_MS = 60_000
 """A hit that is earlier than acceptance by more is a matter of two machines' clocks, and says nothing."""
 PLACE_PEOPLE = 3
@@ -131,11 +131,13 @@ def judge(
     links: int = 0,
     domains: Mapping[int, str] | None = None,
     accepted: Mapping[int, int] | None = None,
+    soon_seconds: int = SOON_SECONDS,
 ) -> list[Opinion]:
     """An opinion on each hit of one campaign, in their order.
 
     `links` is how many links the campaign has, if that is known; `domains` are those of the subscribers' addresses;
-    `accepted` is when their messages were taken, in milliseconds since 1970.
+    `accepted` is when their messages were taken, in milliseconds since 1970, and what came less than `soon_seconds`
+    after is too soon for a person; 0 looks at no times.
     """
     opinions: list[Opinion | None] = [at_once(fact) for fact in facts]
     people: dict[int, list[int]] = defaultdict(list)
@@ -152,8 +154,8 @@ def judge(
     _scanner_places(facts, bursts, opinions)
     if domains:
         _one_domain(facts, domains, opinions)
-    if accepted:
-        _too_soon(facts, accepted, opinions)
+    if accepted and soon_seconds:
+        _too_soon(facts, accepted, opinions, soon_ms=1000 * soon_seconds)
     return [opinion or PERSON for opinion in opinions]
 
 
@@ -218,18 +220,20 @@ def _scanner_places(facts: Sequence[Fact], bursts: list[int], opinions: list[Opi
 
 
 def early(facts: Iterable[Fact], *, until_ms: float) -> set[int]:
-    """People of whom it has to be known when their message was taken. `until_ms`: when the last one was."""
-    return {fact.subscriber_id for fact in facts if fact.at_ms < until_ms + SOON_MS and fact.subscriber_id}
+    """People with a hit before `until_ms`: of whom it has to be known when their message was taken."""
+    return {fact.subscriber_id for fact in facts if fact.at_ms < until_ms and fact.subscriber_id}
 
 
-def _too_soon(facts: Sequence[Fact], accepted: Mapping[int, int], opinions: list[Opinion | None]) -> None:
+def _too_soon(
+    facts: Sequence[Fact], accepted: Mapping[int, int], opinions: list[Opinion | None], *, soon_ms: int
+) -> None:
     """Mail programs' pictures only before acceptance: one may stand open, and show what arrives at once."""
     for place, fact in enumerate(facts):
         taken = accepted.get(fact.subscriber_id)
         if taken is None or opinions[place] is not None:
             continue
         shows_itself = fact.kind == _OPEN and fact.agent_class not in _BROWSERS
-        if -EARLY_MS < fact.at_ms - taken < (0 if shows_itself else SOON_MS):
+        if -EARLY_MS < fact.at_ms - taken < (0 if shows_itself else soon_ms):
             opinions[place] = _OPINIONS[Reason.TOO_SOON]
 
 

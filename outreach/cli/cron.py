@@ -115,7 +115,8 @@ def _events(workspace: Workspace) -> str | None:
         spool = workspace.settings.data / "spool"
         if spool.is_dir():
             Loader(workspace.store, spool).run_once()
-        judge_due(workspace.store, now=workspace.now())
+        soon = workspace.settings.number("policy.soon_seconds")
+        judge_due(workspace.store, now=workspace.now(), soon_seconds=soon)
         with workspace.store.write() as connection:
             accept_overdue(connection, now=workspace.now())
             waiting = held_suppressions(connection)

@@ -28,6 +28,7 @@ IMPATIENT = """
 [policy]
 retry_seconds = 2      # a practice city has no patience; the default is 300
 max_attempts = 3
+soon_seconds = 0       # and its residents read their mail at once; the default is 5
 """
 
 

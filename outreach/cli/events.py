@@ -47,7 +47,8 @@ def reclassify(campaign: str | None, as_json: bool) -> None:
     if campaign:
         with workspace.store.read() as connection:
             wanted = [store_campaigns.find(connection, campaign).id]
-    result = judging.reclassify(workspace.store, campaigns=wanted)
+    soon = workspace.settings.number("policy.soon_seconds")
+    result = judging.reclassify(workspace.store, campaigns=wanted, soon_seconds=soon)
     if any(Verdict.UNJUDGED not in move for move in result.moved):
         from outreach.store import engagement
 
