@@ -145,8 +145,3 @@ def begin(connection: Connection, campaign: Campaign, *, now: dt.datetime) -> No
             raise Blocked(f"{campaign.file} was already sent for {campaign.plan['schedule']['shown']}, or missed")
         occurrences.started(connection, campaign.id, now=now)
     digests.publish(connection, campaign.id, now=now)
-
-
-def approved_by_hand(campaign: Campaign) -> bool:
-    """False for a digest, and for an occurrence that was approved with its series: nobody signed those themselves."""
-    return campaign.message_class != digests.MESSAGE_CLASS and ", with " not in (campaign.approved_by or "")
