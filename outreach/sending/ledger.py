@@ -61,6 +61,8 @@ class Ledger:
         self.status = Status.SENDING
         self.overtaken = False
         """True while an emergency needs the connections."""
+        self.neighbours = 0
+        """How many other campaigns share the connections; an emergency shares them with none."""
         me = this_process()
         path = folder / f"{me.pid}-{me.started or 0}-{campaign_id}.journal"
         self.journal = Journal(path)
@@ -152,6 +154,7 @@ class Ledger:
             self.status = campaigns.status(connection, self._campaign_id)
             if not self._urgent:
                 self.overtaken = claims.overtaken(connection, self._campaign_id, since=now - HEAD_START)
+                self.neighbours = claims.neighbours(connection, self._campaign_id)
         reach("flushed")
         self._open = +done
         self._written.clear()

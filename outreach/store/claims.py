@@ -319,6 +319,12 @@ def overtaken(connection: Connection, campaign_id: int, *, since: dt.datetime) -
     return connection.execute(emergency).first() is not None
 
 
+def neighbours(connection: Connection, campaign_id: int) -> int:
+    """How many other campaigns are being sent at this moment."""
+    others = select(func.count(claim.c.campaign_id.distinct())).where(claim.c.campaign_id != campaign_id)
+    return int(connection.execute(others).scalar_one())
+
+
 @dataclass(frozen=True, slots=True)
 class Remaining:
     """What a campaign still has to do."""

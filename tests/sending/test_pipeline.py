@@ -1,21 +1,26 @@
 """The send pipeline against a real SMTP server that fails as it is told, on both databases."""
 
+import asyncio
 import datetime as dt
 import email
+from collections.abc import Callable
 from email import policy
 
 import pytest
 from sqlalchemy import insert, select, update
 
-from outreach.sending.outcomes import Verb, outcome_of
+from outreach.rendering.message import Message
+from outreach.sending.outcomes import Outcome, Verb, outcome_of
 from outreach.sending.retry import RetryPolicy
 from outreach.sending.transports import RelayUnreachable
-from outreach.sending.transports.memory import MemoryTransport
+from outreach.sending.transports.memory import MemoryLane, MemoryTransport
 from outreach.sending.transports.smtp import Relay, SmtpTransport
 from outreach.store import campaigns, tables
 from outreach.store.campaigns import Status
 from outreach.store.deliveries import State
 from outreach.testing import Fault, FaultServer, oracle
+
+NOON = dt.datetime(2026, 11, 21, 12, 0, tzinfo=dt.UTC)
 
 
 def to(server: FaultServer) -> SmtpTransport:
@@ -185,3 +190,36 @@ def test_one_domain_that_refuses_us_is_not_asked_again_at_once_and_not_for_ever(
     with city.store.read() as connection:
         due = connection.execute(select(tables.retry.c.due_at)).scalar_one()
     assert due >= city.clock() + dt.timedelta(minutes=5)
+
+
+class Counting(MemoryTransport):
+    """Takes everything, after a moment, and knows how many lanes were at work at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.most = 0
+
+    async def open(self) -> MemoryLane:
+        transport = self
+
+        class Lane(MemoryLane):
+            async def hand_over(self, message: Message, *, before_dot: Callable[[], bool]) -> Outcome:
+                transport.now += 1
+                transport.most = max(transport.most, transport.now)
+                await asyncio.sleep(0.001)
+                transport.now -= 1
+                return await super().hand_over(message, before_dot=before_dot)
+
+        return Lane(self)
+
+
+@pytest.mark.parametrize(("others", "lanes"), [(0, 6), (1, 3), (5, 1), (9, 1)])
+def test_the_relays_connections_are_for_all_campaigns_that_are_being_sent(world, others: int, lanes: int) -> None:
+    city, transport = world(60), Counting()
+    with city.store.write() as connection:
+        for number in range(others):
+            values = {"campaign_id": 900 + number, "worker_id": 77, "lease_until": NOON, "size": 1}
+            connection.execute(insert(tables.claim).values(**values))
+    city.send(transport, lanes=6)
+    assert city.counts() == {"accepted": 60}
+    assert transport.most == lanes
