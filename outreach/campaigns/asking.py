@@ -68,20 +68,19 @@ def ask(
     above = settings.number("policy.approval_above")
     until = now + dt.timedelta(hours=settings.number("policy.approval_hours"))
     keys = load_keys(token_keys)
-    with store.write() as connection:
+    with store.read() as connection:
         campaign = campaigns.find(connection, name)
         if campaign.status is not Status.PLANNED:
             raise Blocked(f"{campaign.name} is already {campaign.status}; only a fresh plan can be approved")
         members = _approvers(connection, campaign, names, above=above)
         told = brief(connection, settings, campaign, now=now)
-        with_code = campaign.frozen > settings.number("policy.code_above")
-        mails: list[Letter] = []
+    with_code = campaign.frozen > settings.number("policy.code_above")
+    mails: list[Letter] = []
+    with store.write() as connection:  # short: a send may be waiting for the writer's lock
         for member in members:
-            code = new_code() if with_code else ""
-            url = approve_url(
-                settings.tracking_url, new_link(connection, keys, campaign, member, code, now=now, until=until)
-            )
-            when = letters.moment(until, settings.zone)
+            code, when = new_code() if with_code else "", letters.moment(until, settings.zone)
+            token = new_link(connection, keys, campaign, member, code, now=now, until=until)
+            url = approve_url(settings.tracking_url, token)
             mails.append(letters.asking(told, member, url=url, until=when, with_code=with_code))
             if code:
                 mails.append(letters.code(told, member, code=code, until=when))
@@ -202,11 +201,12 @@ def announce(
     if campaign.frozen <= settings.number("policy.approval_above") or is_digest(campaign):
         return []
     keys = load_keys(token_keys)
-    with store.write() as connection:
+    with store.read() as connection:
         members = concerned(connection, campaign)
         if not members:
             return []
         told = brief(connection, settings, campaign, now=now)
+    with store.write() as connection:  # short: the send has begun
         mails = []
         for member in members:
             token = new_link(

@@ -11,6 +11,7 @@ import asyncio
 import datetime as dt
 import logging
 import secrets
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -42,6 +43,14 @@ MAX_WHY: Final = 500
 _NOTED_EVERY: Final = 60.0
 """Seconds between two rows of the audit log about links that are not ours: they cost whoever makes them nothing."""
 _log = logging.getLogger(__name__)
+
+
+class Gone(ApprovalMissing):
+    """The link is ours, and whoever it was for has left."""
+
+    def __init__(self, name: str, campaign: str) -> None:
+        super().__init__(f"{name} does not work here any more, and this link was theirs alone")
+        self.name, self.campaign = name, campaign
 
 
 class WrongCode(ApprovalMissing):
@@ -119,7 +128,7 @@ class Desk:
                 return _approve_page(told, visit)
 
     def _visit(self, connection: Connection, kind: str, token: str) -> Visit:
-        """Whose link this is and what it is about, or BadToken; ApprovalMissing for who has left."""
+        """Whose link this is and what it is about, or BadToken; Gone if they have left."""
         link = staff_links.find(connection, self._keys.claimed(token).campaign_id)
         if link is None or link.kind != kind:
             raise BadToken("there is no such link")
@@ -127,7 +136,10 @@ class Desk:
         if subject.subscriber_id != link.staff_id:
             raise BadToken("this link is somebody else's")
         campaign = campaigns.get(connection, link.campaign_id)
-        return Visit(token, link, staff.get(connection, link.staff_id), campaign)
+        member = staff.by_id(connection, link.staff_id)
+        if member is None:
+            raise Gone(staff.name_of(connection, link.staff_id), campaign.name)
+        return Visit(token, link, member, campaign)
 
     # --- deciding -----------------------------------------------------------------------------------------------
 
@@ -139,12 +151,15 @@ class Desk:
         except BadToken:
             self._note_stranger(kind, now=now)
             raise
+        except Gone as error:
+            self._note(error.name, error.campaign, kind, {"refused": str(error)}, now=now)
+            raise
         verb = fields.get("do", "")
         try:
             with acting.as_(visit.member.actor):
                 return self._act(visit, verb, fields, now=now)
         except (ApprovalMissing, Blocked) as error:
-            self._note(visit, verb, {"refused": str(error)}, now=now)
+            self._note(visit.member.name, visit.campaign.name, verb, {"refused": str(error)}, now=now)
             if isinstance(error, WrongCode):
                 return replace(self._shown(kind, token), problem=_sentence(error), status=403)
             raise
@@ -167,7 +182,9 @@ class Desk:
         refuse_edited(self._store, visit.campaign, self._settings)
         self._check_code(visit, code, now=now)
         with self._store.write() as connection:
-            campaign = campaigns.get(connection, visit.campaign.id)
+            visit = self._visit(connection, visit.link.kind, visit.token)  # as it is now that nobody else can change it
+            _refuse_old(visit, now=now)
+            campaign = visit.campaign
             refuse_drift(connection, campaign)
             above = self._settings.number("policy.approval_above")
             sign(connection, campaign, visit.member, secret=visit.token, above=above, now=now, link=visit.link.id)
@@ -198,7 +215,7 @@ class Desk:
         if visit.campaign.status is not Status.PLANNED:
             raise Blocked(f"{name} is already {visit.campaign.status}; what is under way can be stopped, not refused")
         lifecycle.stop(self._store, name, now=now, reason=f"refused by {by}" + (f": {why}" if why else ""))
-        self._note(visit, "refuse", {"why": why} if why else {}, now=now)
+        self._note(by, name, "refuse", {"why": why} if why else {}, now=now)
         self._tell(visit, approved=False, why=why, now=now)
         return self._end(f"Refused: {name}", "Nobody gets it. Whoever planned it is told.")
 
@@ -206,7 +223,7 @@ class Desk:
         campaign, cancelled = lifecycle.stop(
             self._store, visit.campaign.name, now=now, reason=f"stopped by {visit.member.name}"
         )
-        self._note(visit, "stop", {"cancelled": cancelled}, now=now)
+        self._note(visit.member.name, campaign.name, "stop", {"cancelled": cancelled}, now=now)
         lifecycle.until_nothing_is_on_the_wire(self._store, campaign.id)
         with self._store.read() as connection:
             have = counts_in_words(connection, campaign)
@@ -218,18 +235,28 @@ class Desk:
         return StaffPage(title=title, organisation=self._settings.text("organisation.name"), lines=(line,), done=True)
 
     def _tell(self, visit: Visit, *, approved: bool, why: str, now: dt.datetime) -> None:
-        try:
-            asking.tell_planner(
-                self._store, self._settings, visit.campaign, by=visit.member.name, approved=approved, why=why, now=now
-            )
-        except OutreachError as error:  # it is decided and written down; the mail was a courtesy
-            _log.warning("whoever planned a campaign was not told: %s", type(error).__name__)
+        """Mail the answer to whoever planned it; nobody waits for that."""
 
-    def _note(self, visit: Visit, verb: str, detail: Mapping[str, object], *, now: dt.datetime) -> None:
+        def tell() -> None:
+            try:
+                asking.tell_planner(
+                    self._store,
+                    self._settings,
+                    visit.campaign,
+                    by=visit.member.name,
+                    approved=approved,
+                    why=why,
+                    now=now,
+                )
+            except OutreachError as error:  # it is decided and written down; the mail was a courtesy
+                _log.warning("whoever planned a campaign was not told: %s", type(error).__name__)
+
+        threading.Thread(target=tell, name="telling", daemon=True).start()
+
+    def _note(self, who: str, campaign: str, verb: str, detail: Mapping[str, object], *, now: dt.datetime) -> None:
         with acting.as_(acting.MACHINE), self._store.write() as connection:
             verb = f"page {verb}" if verb in PAGES else "page"
-            name = visit.member.name
-            audit.note(connection, verb=verb, object=visit.campaign.name, detail=dict(detail), now=now, who=name)
+            audit.note(connection, verb=verb, object=campaign, detail=dict(detail), now=now, who=who)
 
     def _note_stranger(self, kind: str, *, now: dt.datetime) -> None:
         """A link that is not ours, or was altered: written down, though not as often as somebody likes."""

@@ -13,12 +13,19 @@ from outreach.errors import Blocked, UsageError
 from outreach.preflight.links import is_among
 from outreach.rendering.personal import fields_of
 from outreach.settings import Settings
+from outreach.store.acting import require
 from outreach.store.campaigns import Campaign
+from outreach.store.permissions import Object, Verb
 from tracking.links import LinkTable, LinkTables, destination, publish
 
 
 def relink(settings: Settings, campaign: Campaign, *, old: str, new: str) -> Path:
-    """Lead every click on `old` to `new` from now on. UsageError or BadDestination says what cannot be."""
+    """Lead every click on `old` to `new` from now on. UsageError or BadDestination says what cannot be.
+
+    ApprovalMissing for who may not approve campaigns of that department.
+    """
+    right = (Verb.APPROVE, Object.CAMPAIGN)
+    require(right, department=campaign.department_id, what=f"leading a link of {campaign.name} elsewhere")
     folder = settings.data / "links"
     table = _table(folder, campaign)
     if old not in table.links:

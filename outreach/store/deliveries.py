@@ -17,6 +17,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, case, func, insert, literal, select, update
 
+from outreach.store.campaigns import permit
+from outreach.store.permissions import Verb
 from outreach.store.tables import delivery, profile, retry
 
 
@@ -167,7 +169,11 @@ def in_state(connection: Connection, campaign_id: int, state: State) -> list[int
 def resolve_doubt(
     connection: Connection, campaign_id: int, subscriber_id: int, *, state: State, reason: str, now: dt.datetime
 ) -> bool:
-    """Settle one delivery in doubt as `state` (ACCEPTED, BOUNCED or WAITING, which sends it again)."""
+    """Settle one delivery in doubt as `state` (ACCEPTED, BOUNCED or WAITING, which sends it again).
+
+    ApprovalMissing for who may not send that campaign.
+    """
+    permit(connection, campaign_id, Verb.SEND, what="settling what is in doubt of {}")
     settled = connection.execute(
         update(delivery)
         .where(

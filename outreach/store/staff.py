@@ -113,7 +113,9 @@ def give(
     _keep_an_administrator(connection, f"{member.name} is the only administrator; make another first")
     where = {"in": department} if department else {}
     _note(connection, member.name, now, role=role or "none", before=before or "none", **where)
-    return get(connection, member.id)
+    changed = by_id(connection, member.id)
+    assert changed is not None
+    return changed
 
 
 def log_in_as(connection: Connection, member: Member, shell_user: str | None, *, now: dt.datetime) -> None:
@@ -145,6 +147,11 @@ def mail_code(connection: Connection, member: Member, code_hash: bytes, *, now: 
     return bool(changed)
 
 
+def forget_code(connection: Connection, member: Member) -> None:
+    """The code that was to be mailed did not leave."""
+    connection.execute(update(staff).where(staff.c.id == member.id).values(code_hash=None, code_at=None))
+
+
 def verify(connection: Connection, member: Member, code_hash: bytes, *, now: dt.datetime) -> bool:
     """Whether this is the code that was mailed, not too long ago: then the address is verified. A code works once."""
     mailed = (staff.c.code_hash == code_hash) & (staff.c.code_at > now - CODE_FOR)
@@ -161,12 +168,9 @@ def find(connection: Connection, name: str) -> Member | None:
     return _one(connection, staff.c.key == fold(name))
 
 
-def get(connection: Connection, staff_id: int) -> Member:
-    """UsageError for who has left."""
-    member = _one(connection, staff.c.id == staff_id)
-    if member is None:
-        raise UsageError("that person is not on the staff any more")
-    return member
+def by_id(connection: Connection, staff_id: int) -> Member | None:
+    """None for who has left."""
+    return _one(connection, staff.c.id == staff_id)
 
 
 def holder(connection: Connection, public_key: bytes) -> Member | None:

@@ -71,6 +71,10 @@ class Office:
         files = sorted((self.town.root / "mails").glob("**/*.eml"), key=lambda file: file.stat().st_mtime_ns)
         return [email.message_from_bytes(file.read_bytes(), policy=email.policy.default) for file in files]
 
+    def told(self, subject: str) -> list[str]:
+        """The first names of those who got a mail with such a subject."""
+        return [each["To"].addresses[0].display_name for each in self.mails() if each["Subject"].startswith(subject)]
+
     def get(self, path: str, method: str = "GET") -> tuple[int, str]:
         return self._ask(method, path, b"")
 
