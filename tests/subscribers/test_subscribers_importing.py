@@ -284,14 +284,21 @@ def test_new_fields_become_known_to_rules(store: Store, tmp_path: Path) -> None:
 KILLED = """
 import datetime as dt, os, signal, sys
 from pathlib import Path
-from outreach.store import merging
+from outreach.store import merging, staging
 from outreach.store.database import Store
-from outreach.subscribers import importing
+from outreach.subscribers import importing, rejects
 
 def die(*_args, **_more):
     os.kill(os.getpid(), signal.SIGKILL)
 
-target, name = {"staging": (importing, "compare"), "merging": (merging, "_note_consent")}[sys.argv[3]]
+target, name = {
+    "reading": (importing._Staging, "_flush"),
+    "sorting": (staging.Stage, "sort"),
+    "compared": (importing, "record"),
+    "merging": (merging, "_note_consent"),
+    "merged": (importing, "close"),
+    "committed": (rejects.Rejects, "close"),
+}[sys.argv[3]]
 setattr(target, name, die)
 store = Store.open(sys.argv[1])
 now = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
@@ -299,14 +306,18 @@ importing.import_file(store, Path(sys.argv[2]), now=now, rejects_folder=Path(sys
 """
 
 
-@pytest.mark.parametrize("stage", ["staging", "merging"])
+@pytest.mark.parametrize("stage", ["reading", "sorting", "compared", "merging", "merged", "committed"])
 def test_killed_at_any_stage_there_is_no_half_import(store: Store, tmp_path: Path, stage: str) -> None:
+    """And the same command again does what is left to do: all of it, or nothing."""
     path = written(tmp_path, "people.csv", mailchimp(ADA, *({"Email Address": f"p{n}@x.example"} for n in range(50))))
     url = store.main.url.render_as_string(hide_password=False)
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, url, str(path), stage], check=False, env={**os.environ}, capture_output=True
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
-    assert {size(store, name) for name in ("subscriber", "profile", "subscription", "topic", "import_run")} == {0}
+    tables_now = ("subscriber", "profile", "subscription", "topic", "import_run")
+    if stage != "committed":
+        assert {size(store, name) for name in tables_now} == {0}
     result = import_file(store, path, now=NOW, rejects_folder=tmp_path / "rejects")
-    assert counts(result) == {"new": 51}
+    assert counts(result) == ({"unchanged": 51} if stage == "committed" else {"new": 51})
+    assert (size(store, "subscriber"), size(store, "provenance")) == (51, 51)
