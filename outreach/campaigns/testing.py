@@ -12,6 +12,7 @@ from outreach.addresses import normalise
 from outreach.campaigns.compiling import compile_all
 from outreach.campaigns.definition import Definition, load
 from outreach.campaigns.orders import signer_of
+from outreach.campaigns.pictures import Pictures
 from outreach.campaigns.samples import typical
 from outreach.campaigns.terms import sending_domain
 from outreach.errors import Blocked, OutreachError
@@ -43,8 +44,8 @@ def send_test(
         attributes = _attributes(connection, person) if person else None
     if not known:
         raise Blocked(
-            f"{to} is not on the staff, and test mails go to nobody else; "
-            "an administrator adds people with: outreach users add NAME --address ADDRESS"
+            f"{to} is not on the staff, and test mails go to nobody else; an administrator adds people with: "
+            "outreach users add NAME --address ADDRESS, and they are verified with: outreach users verify NAME"
         )
     if not any(member.verified_at for member in known):
         raise Blocked(
@@ -52,9 +53,12 @@ def send_test(
             f'Verify it first, with a code by mail: outreach users verify "{known[0].name}"'
         )
     definitions = load(path, default_language=settings.text("organisation.language"))
+    pictures = Pictures.of(settings)
+    compiled = compile_all(definitions, settings, known_fields=fields, pictures=pictures)
+    pictures.publish(settings.data)
     messages = [
-        _message(definitions[language], compiled, settings, attributes, to=to, token_keys=token_keys, now=now)
-        for language, compiled in compile_all(definitions, settings, known_fields=fields).items()
+        _message(definitions[language], each, settings, attributes, to=to, token_keys=token_keys, now=now)
+        for language, each in compiled.items()
     ]
     apart.hand_over(settings, [message for message, _ in messages])
     return [subject for _, subject in messages]

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from outreach.campaigns import letters
 from outreach.campaigns.orders import signer_of
-from outreach.errors import Blocked, ConfigurationError, TryAgain
+from outreach.errors import Blocked, ConfigurationError, OutreachError, TryAgain
 from outreach.rendering import letter
 from outreach.rendering.message import Mailbox
 from outreach.sending import apart
@@ -40,7 +40,12 @@ def mail_code(store: Store, settings: Settings, member: Member, *, now: dt.datet
         signer=signer_of(settings, domain),
         now=now,
     )
-    apart.hand_over(settings, [mail])
+    try:
+        apart.hand_over(settings, [mail])
+    except OutreachError:
+        with store.write() as connection:
+            staff.forget_code(connection, member)  # so that the next try need not wait
+        raise
 
 
 def verify(store: Store, member: Member, code: str, *, now: dt.datetime) -> None:

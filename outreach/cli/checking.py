@@ -76,15 +76,23 @@ def as_document(finding: Finding) -> dict[str, str]:
 
 def show(checked: Checked) -> None:
     show_findings(checked.findings)
-    people = "" if checked.audience is None else f"; {checked.audience:,} people would get it"
+    people = "" if checked.audience is None else f"; {counted(checked.audience)} would get it"
     if not checked.findings:
         click.echo(f"{checked.file} is well: {', '.join(checked.languages)}{people}")
     else:
         counts = ", ".join(
             f"{sum(finding.severity is severity for finding in checked.findings)} {word}"
-            for severity, word in ((Severity.BLOCK, "to mend"), (Severity.WARN, "to look at"), (Severity.NOTE, "to know"))
+            for severity, word in (
+                (Severity.BLOCK, "to mend"),
+                (Severity.WARN, "to look at"),
+                (Severity.NOTE, "to know"),
+            )
         )
         click.echo(f"{checked.file}: {counts}{people}")
+
+
+def counted(people: int) -> str:
+    return "1 person" if people == 1 else f"{people:,} people"
 
 
 def show_findings(findings: Iterable[Finding]) -> None:

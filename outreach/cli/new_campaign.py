@@ -110,7 +110,7 @@ def new(
         f"\n{shown} is written. Open it in an editor and replace the text; then:\n\n"
         f"  outreach templates preview {shown} --serve   see it change while you write\n"
         f"  outreach campaigns check {shown}             what is still wrong with it\n"
-        f"  outreach campaigns test {shown} --to YOU     get it yourself\n"
+        f"  outreach campaigns test {shown} --to YOU     get it yourself (how: outreach campaigns test --help)\n"
         f"  outreach campaigns plan {shown}              see who would get it"
     )
 

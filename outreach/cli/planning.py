@@ -16,7 +16,7 @@ from outreach.campaigns.plan import Planned
 from outreach.campaigns.plan import plan as make_plan
 from outreach.campaigns.quiet_times import Waits, waits
 from outreach.campaigns.trial import A_DAY, is_trial
-from outreach.cli.checking import as_document, look, refuse, show_findings
+from outreach.cli.checking import as_document, counted, look, refuse, show_findings
 from outreach.cli.workspace import Workspace, open_workspace, print_json
 from outreach.preflight.findings import Severity
 from outreach.store import campaigns as store_campaigns
@@ -83,7 +83,7 @@ def plan(file: Path, as_json: bool) -> None:
 
 
 def _show(planned: Planned, differences: list[str], quiet: list[Waits]) -> None:
-    click.echo(f"{planned.name}: {planned.audience:,} people would get this")
+    click.echo(f"{planned.name}: {counted(planned.audience)} would get this")
     for reason, count in planned.excluded.items():
         click.echo(f"  {count:,} left out: {reason}")
     if planned.in_digests:

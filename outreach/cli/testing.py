@@ -15,7 +15,16 @@ from outreach.cli.workspace import open_workspace
 @click.option("--to", required=True, help="An address of the staff (outreach users list).")
 @click.option("--as", "person", help="Fill it with this subscriber's data; without it, a made-up person's.")
 def test(file: Path, to: str, person: str | None) -> None:
-    """Send FILE to one of the staff, marked TEST. Nobody else can get it, and nothing is counted."""
+    """Send FILE to one of the staff, marked TEST. Nobody else can get it, and nothing is counted.
+
+    The address has to be on the staff, and verified by a code that is mailed there:
+
+    \b
+    outreach users add "Dana Lee" --address dana@city.example
+    outreach users verify "Dana Lee"
+    outreach users verify "Dana Lee" CODE
+    outreach campaigns test campaigns/parking.md --to dana@city.example
+    """
     workspace = open_workspace()
     subjects = send_test(
         workspace.store,

@@ -38,6 +38,14 @@ def test_a_stranger_is_not_mailed_codes_one_after_the_other(city):
         assert len(server.accepted) == 1
 
 
+def test_a_code_that_did_not_leave_is_not_waited_for(city):
+    city.user("Dana Lee")
+    with FaultServer() as server:
+        nowhere = f"smtp://127.0.0.1:{server.port}"
+    city.run("users", "verify", "Dana Lee", code=TryAgain.exit_code, OUTREACH_RELAY_URL=nowhere)
+    city.verify("Dana Lee")
+
+
 def test_a_code_works_once_and_for_a_day(store: Store, now):
     with store.write() as connection:
         dana = staff.add(
@@ -48,7 +56,7 @@ def test_a_code_works_once_and_for_a_day(store: Store, now):
         assert not staff.verify(connection, dana, b"a" * 32, now=now + staff.CODE_FOR)
         assert staff.verify(connection, dana, b"a" * 32, now=now)
         assert not staff.verify(connection, dana, b"a" * 32, now=now)
-        assert staff.get(connection, dana.id).verified_at == now
+        assert staff.everyone(connection)[0].verified_at == now
 
 
 def test_only_the_latest_code_counts(store: Store, now):
