@@ -61,7 +61,7 @@ class _Member:
 
 def send(orders: Orders, *, count: int = 1, progress: Progress | None = None) -> Counter[State]:
     """Send what is due with `count` workers; counts how deliveries ended. Raises what stopped a worker."""
-    share = replace(orders, lanes=max(1, orders.lanes // count))
+    share = replace(orders, lanes=max(1, orders.lanes // count), crew=count)
     return _Crew(share, progress).work(count)
 
 

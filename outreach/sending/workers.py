@@ -80,6 +80,8 @@ class Orders:
     dkim_second_selector: str = ""
     command_timeout: float = COMMAND_TIMEOUT
     dot_timeout: float = DOT_TIMEOUT
+    crew: int = 1
+    """Among how many workers this send is divided."""
     throttle: str = "adaptive"
     """Or "shaped": the shaping table's limits hold from the start."""
     workspace: Path | None = None
@@ -186,7 +188,7 @@ async def _work(
     orders: Orders,
     progress: Progress | None,
 ) -> Counter[State]:
-    breaker = Breaker()
+    breaker = Breaker(orders.crew)
     urgent = campaign.message_class == "emergency"
     caps = Reached.of(campaign)
     with Ledger(store, campaign.id, folder=orders.journal_folder, clock=_now, urgent=urgent, caps=caps) as ledger:
