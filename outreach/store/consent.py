@@ -101,7 +101,10 @@ def unsubscribe(
     at: dt.datetime,
     evidence: Mapping[str, Any] | None = None,
 ) -> bool:
-    """End a subscription and log that. False if the person had left already. Who never was in is kept out too."""
+    """End a subscription and log that, and how it `was`. False if the person had left already.
+
+    Who never was in is kept out too.
+    """
     before = _status(connection, subscriber_id, topic_id)
     if before == SubscriptionStatus.UNSUBSCRIBED:
         return False
@@ -113,7 +116,7 @@ def unsubscribe(
         given=False,
         source=source,
         at=at,
-        evidence=evidence,
+        evidence={**(evidence or {}), "was": before},
     )
     return True
 

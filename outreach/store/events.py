@@ -2,33 +2,23 @@
 
 A binding event, its effect and the reader's position are one transaction of the main database, so
 whatever dies in between, each event takes effect exactly once. Events are known by (spool,
-sequence): offering one again changes nothing. The effects are functions of their own, for bounces
-and preferences to use.
+sequence): offering one again changes nothing. The effects are modules of their own: `leaving`, `bounces`,
+`preferences`, `confirmations`.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from outreach.events import Event, Kind
-from outreach.store import bounces, confirmations, digests, preferences, tables
+from outreach.store import bounces, confirmations, leaving, preferences, tables
 from outreach.store.dialects import from_ms
-from outreach.store.suppressions import Reason, suppress
-
-UNSUBSCRIBED = 2
-"""subscription.status of one who left."""
-UNDO_DAYS = 30
-PURPOSE = "mail"
-FROM_UNSUBSCRIBE = "unsubscribe link"
-FROM_COMPLAINT = "complaint"
-FROM_UNDO = "undo"
 
 
 class Verdict(IntEnum):
@@ -167,189 +157,17 @@ def take_effect(connection: Connection, event: Event) -> None:
     if address is None:
         return
     if event.kind is Kind.UNSUBSCRIBE:
-        _unsubscribe(connection, event)
+        leaving.unsubscribed(connection, event, address, _detail(event))
     elif event.kind is Kind.COMPLAINT:
-        _complain(connection, event, address)
+        leaving.complained(connection, event, address)
     elif event.kind is Kind.BOUNCE:
         bounces.take_effect(connection, event, address, _detail(event))
     elif event.kind is Kind.UNDO:
-        undo(connection, campaign_id=event.campaign_id, subscriber_id=event.subscriber_id, at=from_ms(event.at_ms))
+        leaving.undone(connection, event, address)
     elif event.kind is Kind.PREFERENCES:
         preferences.chosen(connection, event, _detail(event))
     elif event.kind is Kind.CONFIRM:
         confirmations.confirmed(connection, event)
-
-
-def _unsubscribe(connection: Connection, event: Event) -> None:
-    """Leaves the campaign's topic, or a digest's; everything, if that was asked for or the campaign is about none."""
-    at, evidence = from_ms(event.at_ms), _evidence(event)
-    everything = bool(_detail(event).get("all"))
-    topic_id = None if everything else _topic(connection, event)
-    in_digest = [] if everything else digests.topics_in(connection, event.campaign_id, event.subscriber_id)
-    for each in in_digest:
-        leave_topic(
-            connection,
-            subscriber_id=event.subscriber_id,
-            topic_id=each,
-            source=FROM_UNSUBSCRIBE,
-            at=at,
-            evidence=evidence,
-        )
-    if in_digest:
-        return
-    if topic_id is None:
-        leave_everything(
-            connection, subscriber_id=event.subscriber_id, source=FROM_UNSUBSCRIBE, at=at, evidence=evidence
-        )
-    else:
-        leave_topic(
-            connection,
-            subscriber_id=event.subscriber_id,
-            topic_id=topic_id,
-            source=FROM_UNSUBSCRIBE,
-            at=at,
-            evidence=evidence,
-        )
-
-
-def _complain(connection: Connection, event: Event, address: str) -> None:
-    at = from_ms(event.at_ms)
-    suppress(connection, address, reason=Reason.COMPLAINT, source=FROM_COMPLAINT, at=at)
-    withdraw(
-        connection,
-        subscriber_id=event.subscriber_id,
-        topic_id=None,
-        source=FROM_COMPLAINT,
-        at=at,
-        evidence=_evidence(event),
-    )
-
-
-def _topic(connection: Connection, event: Event) -> int | None:
-    """The topic the page named, or the campaign's own."""
-    named = _detail(event).get("topic")
-    known = select(tables.topic.c.id).where(tables.topic.c.id == named)
-    if isinstance(named, int) and connection.execute(known).first():
-        return named
-    own = select(tables.campaign.c.topic_id).where(tables.campaign.c.id == event.campaign_id)
-    return connection.execute(own).scalar()
-
-
-# --- effects ----------------------------------------------------------------------------------------------------
-
-
-def leave_topic(
-    connection: Connection, *, subscriber_id: int, topic_id: int, source: str, at: dt.datetime, evidence: dict[str, Any]
-) -> bool:
-    """Unsubscribe a person from one topic and note the withdrawn consent. False if they had left already."""
-    subscription = tables.subscription
-    mine = (subscription.c.subscriber_id == subscriber_id) & (subscription.c.topic_id == topic_id)
-    before = connection.execute(select(subscription.c.status).where(mine)).scalar()
-    if before == UNSUBSCRIBED:
-        return False
-    if before is None:
-        connection.execute(
-            insert(subscription).values(
-                topic_id=topic_id, subscriber_id=subscriber_id, status=UNSUBSCRIBED, changed_at=at
-            )
-        )
-    else:
-        connection.execute(update(subscription).where(mine).values(status=UNSUBSCRIBED, changed_at=at))
-    withdraw(
-        connection,
-        subscriber_id=subscriber_id,
-        topic_id=topic_id,
-        source=source,
-        at=at,
-        evidence={**evidence, "was": before},
-    )
-    return True
-
-
-def leave_everything(
-    connection: Connection, *, subscriber_id: int, source: str, at: dt.datetime, evidence: dict[str, Any]
-) -> bool:
-    """Suppress a person who wants no mail of any topic. False if they were suppressed already."""
-    address = _address(connection, subscriber_id)
-    if address is None or not suppress(connection, address, reason=Reason.UNSUBSCRIBE, source=source, at=at):
-        return False
-    withdraw(connection, subscriber_id=subscriber_id, topic_id=None, source=source, at=at, evidence=evidence)
-    return True
-
-
-def withdraw(
-    connection: Connection,
-    *,
-    subscriber_id: int,
-    topic_id: int | None,
-    source: str,
-    at: dt.datetime,
-    evidence: dict[str, Any],
-) -> None:
-    """Append to the consent log that consent to a topic (None: to everything) ended."""
-    connection.execute(
-        insert(tables.consent).values(
-            subscriber_id=subscriber_id,
-            topic_id=topic_id,
-            purpose=PURPOSE,
-            given=False,
-            source=source,
-            at=at,
-            evidence=evidence,
-        )
-    )
-
-
-def undo(connection: Connection, *, campaign_id: int, subscriber_id: int, at: dt.datetime) -> bool:
-    """Take back what this person's last unsubscribe from this campaign did; False if there is nothing to take back.
-
-    Only within UNDO_DAYS, and only while it is the last thing said about that topic: a later choice stands.
-    """
-    consent = tables.consent
-    said = connection.execute(
-        select(consent).where(consent.c.subscriber_id == subscriber_id).order_by(consent.c.id.desc())
-    ).all()
-    last = {row.topic_id: row for row in reversed(said)}
-    for row in said:
-        mine = row.source == FROM_UNSUBSCRIBE and (row.evidence or {}).get("campaign") == campaign_id
-        if mine and not row.given:
-            if last[row.topic_id].id != row.id or at - row.at > dt.timedelta(days=UNDO_DAYS):
-                return False
-            _restore(connection, subscriber_id, topic_id=row.topic_id, was=row.evidence.get("was"), at=at)
-            connection.execute(
-                insert(consent).values(
-                    subscriber_id=subscriber_id,
-                    topic_id=row.topic_id,
-                    purpose=row.purpose,
-                    given=True,
-                    source=FROM_UNDO,
-                    at=at,
-                    evidence={"campaign": campaign_id, "undone": row.id},
-                )
-            )
-            return True
-    return False
-
-
-def _restore(
-    connection: Connection, subscriber_id: int, *, topic_id: int | None, was: int | None, at: dt.datetime
-) -> None:
-    subscription, suppression = tables.subscription, tables.suppression
-    mine = (subscription.c.subscriber_id == subscriber_id) & (subscription.c.topic_id == topic_id)
-    if topic_id is None:
-        connection.execute(
-            delete(suppression).where(
-                suppression.c.address == _address(connection, subscriber_id),
-                suppression.c.reason == Reason.UNSUBSCRIBE.value,
-                suppression.c.source == FROM_UNSUBSCRIBE,
-            )
-        )
-    elif was is None:
-        connection.execute(delete(subscription).where(mine, subscription.c.status == UNSUBSCRIBED))
-    else:
-        connection.execute(
-            update(subscription).where(mine, subscription.c.status == UNSUBSCRIBED).values(status=was, changed_at=at)
-        )
 
 
 # --- small things -----------------------------------------------------------------------------------------------
@@ -366,10 +184,6 @@ def _detail(event: Event) -> dict[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _evidence(event: Event) -> dict[str, Any]:
-    return {"campaign": event.campaign_id, "spool": event.spool, "sequence": event.sequence, "flags": event.flags}
 
 
 def _insert_new(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> int:

@@ -2,7 +2,7 @@
 
 A choice arrives as an event with a JSON detail (`tracking.preferences` and `tracking.signup` write it):
 
-    preferences  {"topics": {"3": 0}, "offered": [3, 4], "language": "es", "pause": 30, "tracking": 2}
+    preferences  {"topics": {"3": 0}, "offered": [3, 4], "language": "es", "hour": 18, "pause": 30, "tracking": 2}
                  {"leave": true} | {"undo": true} | {"address": "new@city.example"} | {"held": true, "language": "es"}
     sign-up      {"address": "…", "topics": [3], "language": "es", "text": "sign-up 1"}
     confirm      {} (its campaign is the confirmation's number)
@@ -22,12 +22,12 @@ from typing import Any, Final
 from sqlalchemy import Connection, select, update
 
 from outreach.events import Choice, Event
-from outreach.store import confirmations, consent, subscribers, suppressions, tables
+from outreach.store import confirmations, consent, leaving, subscribers, suppressions, tables
 from outreach.store.confirmations import HELD
 from outreach.store.consent import Frequency, SubscriptionStatus
 from outreach.store.dialects import from_ms
 from outreach.store.subscribers import Status
-from outreach.store.suppressions import OWN_TO_LIFT, Reason
+from outreach.store.suppressions import OWN_TO_LIFT
 
 FROM_PAGE: Final = "preference page"
 MAX_PAUSE: Final = 366
@@ -68,6 +68,8 @@ class Standing:
     is_paused: bool
     tracking: Choice | None
     has_left: bool
+    hour: int | None = None
+    """Of their digests; None: the organisation's."""
 
 
 # --- reading ----------------------------------------------------------------------------------------------------
@@ -84,7 +86,7 @@ def standing(connection: Connection, subscriber_id: int) -> Standing | None:
     """How a person stands; None if we know nobody of that number (any more)."""
     person, profile, mine = tables.subscriber, tables.profile, tables.subscription
     row = connection.execute(
-        select(person.c.address, profile.c.status, profile.c.locale, profile.c.tracking)
+        select(person.c.address, profile.c.status, profile.c.locale, profile.c.tracking, profile.c.digest_hour)
         .join(profile, profile.c.subscriber_id == person.c.id)
         .where(person.c.id == subscriber_id)
     ).one_or_none()
@@ -103,6 +105,7 @@ def standing(connection: Connection, subscriber_id: int) -> Standing | None:
         row.status == Status.PAUSED,
         Choice(row.tracking) if row.tracking else None,
         suppression is not None and suppression.reason in OWN_TO_LIFT,
+        row.digest_hour,
     )
 
 
@@ -120,8 +123,7 @@ def chosen(connection: Connection, event: Event, detail: Mapping[str, Any]) -> N
         confirmations.ask(connection, event, address, kind=HELD, subscriber_id=person, topics={}, detail=detail)
         return
     if detail.get("leave"):
-        if suppressions.suppress(connection, address, reason=Reason.UNSUBSCRIBE, source=FROM_PAGE, at=at):
-            _log(connection, person, None, given=False, at=at, evidence=evidence)
+        leaving.everything_left(connection, person, address, source=FROM_PAGE, at=at, evidence=evidence)
         return
     if detail.get("undo"):
         _lift(connection, person, address, at=at, evidence=evidence)
@@ -162,6 +164,9 @@ def _settings(connection: Connection, person: int, detail: Mapping[str, Any], *,
     if language := detail.get("language"):
         connection.execute(update(profile).where(mine).values(locale=str(language)[:16]))
         subscribers.date(connection, person, ["language"], at=at, source=FROM_PAGE)
+    if "hour" in detail:
+        hour = int(detail["hour"])
+        connection.execute(update(profile).where(mine).values(digest_hour=hour if 0 <= hour < 24 else None))
     if "tracking" in detail:
         chosen_tracking = detail["tracking"]
         connection.execute(
@@ -181,21 +186,9 @@ def _lift(connection: Connection, person: int, address: str, *, at: dt.datetime,
     found = suppressions.find(connection, address)
     if found and found.reason in OWN_TO_LIFT:
         suppressions.release(connection, address)
-        _log(connection, person, None, given=True, at=at, evidence=evidence)
-
-
-def _log(
-    connection: Connection,
-    person: int,
-    topic_id: int | None,
-    *,
-    given: bool,
-    at: dt.datetime,
-    evidence: Mapping[str, Any],
-) -> None:
-    consent.log(
-        connection, subscriber_id=person, topic_id=topic_id, given=given, source=FROM_PAGE, at=at, evidence=evidence
-    )
+        consent.log(
+            connection, subscriber_id=person, topic_id=None, given=True, source=FROM_PAGE, at=at, evidence=evidence
+        )
 
 
 def _address(connection: Connection, subscriber_id: int) -> str | None:
