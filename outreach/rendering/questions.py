@@ -15,10 +15,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock
+if TYPE_CHECKING:  # the tracking service knows questions, and never parses one
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_block import StateBlock
 
 ANSWER_BASE: Final = "answer_base"
 """The variable that stands for the address; the answer's number is appended."""
