@@ -115,7 +115,7 @@ def _named(connection: Connection, campaign: Campaign, name: str, *, above: int)
         raise ApprovalMissing(f"{member.name} ({member.roles}) may not approve {campaign.name}; ask somebody else")
     if member.verified_at is None:
         raise Blocked(
-            f"{member.address} is not verified yet: whoever reads it could approve as {member.name}. "
+            f"{member.name}'s address is not verified yet: whoever reads it could approve as {member.name}. "
             f'Verify it first, with a code by mail: outreach users verify "{member.name}"'
         )
     refuse_own(campaign, member, above=above)

@@ -24,6 +24,7 @@ from outreach import clock
 from outreach.campaigns import asking, lifecycle
 from outreach.campaigns.approval import refuse_drift, refuse_edited, sign
 from outreach.campaigns.brief import Brief, brief, counts_in_words
+from outreach.campaigns.letters import moment
 from outreach.errors import ApprovalMissing, Blocked, OutreachError
 from outreach.settings import Settings
 from outreach.store import acting, audit, campaigns, staff, staff_links
@@ -42,6 +43,7 @@ from tracking.recording import Request
 MAX_WHY: Final = 500
 _NOTED_EVERY: Final = 60.0
 """Seconds between two rows of the audit log about links that are not ours: they cost whoever makes them nothing."""
+_DOING: Final = {"approve": "approving", "refuse": "refusing", "stop": "stopping"}
 _log = logging.getLogger(__name__)
 
 
@@ -121,7 +123,7 @@ class Desk:
         with self._store.read() as connection:
             visit = self._visit(connection, kind, token)
             with acting.as_(visit.member.actor):
-                _refuse_old(visit, now=now)
+                _refuse_old(visit, now=now, zone=self._settings.zone)
                 told = brief(connection, self._settings, visit.campaign, now=now)
                 if kind == staff_links.STOP:
                     return _stop_page(told, visit, counts_in_words(connection, visit.campaign))
@@ -168,8 +170,10 @@ class Desk:
         wanted = ("stop",) if visit.link.kind == staff_links.STOP else ("approve", "refuse")
         if verb not in wanted:
             raise Blocked(f"a link of this kind can {' or '.join(wanted)}, and nothing was chosen")
-        acting.require(PAGES[verb], department=visit.campaign.department_id, what=f"to {verb} {visit.campaign.name}")
-        _refuse_old(visit, now=now)
+        acting.require(
+            PAGES[verb], department=visit.campaign.department_id, what=f"{_DOING[verb]} {visit.campaign.name}"
+        )
+        _refuse_old(visit, now=now, zone=self._settings.zone)
         if not secrets.compare_digest(fields.get("plan", "").encode(), visit.link.plan_hash.encode()):
             raise Blocked(f"that page was about another plan, and this link is for {visit.campaign.name} alone")
         if verb == "approve":
@@ -183,7 +187,7 @@ class Desk:
         self._check_code(visit, code, now=now)
         with self._store.write() as connection:
             visit = self._visit(connection, visit.link.kind, visit.token)  # as it is now that nobody else can change it
-            _refuse_old(visit, now=now)
+            _refuse_old(visit, now=now, zone=self._settings.zone)
             campaign = visit.campaign
             refuse_drift(connection, campaign)
             above = self._settings.number("policy.approval_above")
@@ -200,14 +204,13 @@ class Desk:
             return
         if secrets.compare_digest(asking.hash_of(code, link), link.code_hash):
             return
-        # Counted by the machine: the person who types may write nothing.
+        if not code.strip():
+            raise WrongCode("so many people get this that approving it asks for the code from the other mail")
         with acting.as_(acting.MACHINE), self._store.write() as connection:
             fresh = staff_links.find(connection, link.id) or link
             left = staff_links.wrong_code(connection, fresh, now=now)
         if not left:
             raise ApprovalMissing("that was not the code, too often; this link is void now, have another one sent")
-        if not code.strip():
-            raise WrongCode("so many people get this that approving it asks for the code from the other mail")
         raise WrongCode("that is not the code; it is in the mail that came beside the one with the link")
 
     def _refuse(self, visit: Visit, why: str, *, now: dt.datetime) -> StaffPage:
@@ -275,7 +278,7 @@ def _sentence(error: Exception) -> str:
     return f"{text[0].upper() if first.isalpha() else text[0]}{text[1:]}."
 
 
-def _refuse_old(visit: Visit, *, now: dt.datetime) -> None:
+def _refuse_old(visit: Visit, *, now: dt.datetime, zone: dt.tzinfo) -> None:
     """Blocked for a link that is over, or a campaign that waits for no answer any more."""
     link, campaign = visit.link, visit.campaign
     if campaign.plan_hash != link.plan_hash:
@@ -283,7 +286,7 @@ def _refuse_old(visit: Visit, *, now: dt.datetime) -> None:
     if link.revoked_at is not None:
         raise Blocked("this link does not work any more; a newer one was sent, or it was withdrawn")
     if now > link.expires_at:
-        raise Blocked(f"this link worked until {link.expires_at:%Y-%m-%d %H:%M} UTC; have another one sent")
+        raise Blocked(f"this link worked until {moment(link.expires_at, zone)}; have another one sent")
     if link.kind == staff_links.APPROVE and campaign.status is not Status.PLANNED:
         by = f" by {campaign.approved_by}" if campaign.approved_by else ""
         raise Blocked(f"{campaign.name} is already {campaign.status}{by}; nothing is left to decide")

@@ -184,11 +184,11 @@ def made_up(office, monkeypatch) -> str:
 REFUSED = {
     own_plan: ("Eli", "a second person has to approve what Eli planned"),
     another_name: ("unknown", "a link that we did not make, or that was altered"),
-    old: ("Eli", "his link worked until 2026-11-23 20:00 UTC"),
+    old: ("Eli", "his link worked until Monday 23 November, 12:00 PST"),
     replaced: ("Eli", "a newer one was sent"),
     edited_file: ("Eli", "is not what was planned any more. Changed: the message in en"),
     edited_row: ("Eli", "is not what was planned any more. Changed: the plan itself"),
-    gone: ("Eli", "Eli is an author; to approve sweep-1 asks for an approver"),
+    gone: ("Eli", "Eli is an author; approving sweep-1 asks for an approver"),
     left: ("Eli", "Eli does not work here any more"),
     twice: ("Eli", "sweep-1 is already approved by Fay"),
     made_up: ("unknown", "a link that we did not make, or that was altered"),
