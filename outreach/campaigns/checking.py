@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from outreach.campaigns import audience
 from outreach.campaigns.compiling import compile_all, template_of
+from outreach.campaigns.dates import event_of
 from outreach.campaigns.definition import DEFAULT_TEMPLATE, CampaignError, Definition, load
 from outreach.campaigns.frequency import frequency
 from outreach.campaigns.pictures import Pictures
@@ -26,7 +27,7 @@ from outreach.campaigns.samples import typical
 from outreach.campaigns.schedule import ScheduleError, parse
 from outreach.campaigns.terms import sending_domain
 from outreach.errors import OutreachError
-from outreach.preflight import gate, records
+from outreach.preflight import gate, invitation, records
 from outreach.preflight.dns import Resolver
 from outreach.preflight.draft import City, Draft, Reach, Schedule
 from outreach.preflight.findings import Finding, Severity, ordered
@@ -108,6 +109,7 @@ def check(
     found += gate.inspect(
         drafts, city(settings, main), reach=reach, schedule=_schedule(main, settings, now), mails=mails
     )
+    found += _event(main, settings, now)
     if resolver is not None:
         found += records.check(
             resolver,
@@ -276,6 +278,15 @@ def _schedule(main: Definition, settings: Settings, now: dt.datetime) -> Schedul
     return Schedule(place=_place(str(main.path), main.lines.get("schedule")), written=main.schedule, at=at, now=now)
 
 
+def _event(main: Definition, settings: Settings, now: dt.datetime) -> Iterator[Finding]:
+    with contextlib.suppress(CampaignError, ScheduleError):  # told when it was compiled, or as a schedule
+        zone = settings.text("organisation.timezone")
+        event = event_of(main, default_zone=zone)
+        leaves = next(parse(main.schedule, default_zone=zone).occurrences(after=now), now) if main.schedule else now
+        place = _place(str(main.path), main.lines.get("event"))
+        yield from invitation.check(event.start if event else None, place, leaves=leaves)
+
+
 def _hours(text: str) -> tuple[dt.time, dt.time] | None:
     """21:00-08:00 as two times; nothing where nothing (or nonsense) is set."""
     begin, dash, end = text.partition("-")
@@ -290,6 +301,8 @@ def _place(file: str, line: int | None) -> str:
 
 
 _KINDS: Final = (
+    ("a file is never sent", "campaign file"),
+    ("`event:`", "event"),
     ("`to:`", "audience"),
     ("no field is called", "fields"),
     ("link", "links"),
@@ -305,5 +318,5 @@ def _of(error: TemplateError | CampaignError) -> Finding:
     check = next((kind for words, kind in _KINDS if words in error.problem), otherwise)
     if check == "audience":  # drawn over several lines, with a caret
         return Finding(check, Severity.BLOCK, _place(error.place, error.line), error.problem, "mend the rule there")
-    problem, _, remedy = error.problem.partition("; ")
+    problem, _, remedy = error.problem.partition(", as in  " if check == "event" else "; ")
     return Finding(check, Severity.BLOCK, _place(str(error.place), error.line), problem, remedy or "mend it there")

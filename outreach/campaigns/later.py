@@ -107,7 +107,11 @@ def wait(
     """Freeze who gets the campaign in a digest; the item is published when the campaign starts."""
     if readers is None:
         return 0
-    content = {language: {"title": each.subject, "body": left_out(each.body)} for language, each in definitions.items()}
+    # A whole message has no text of its own here: its subject, and the line behind it, have to do.
+    content = {
+        language: {"title": each.subject, "body": left_out(each.body) or each.preheader or each.subject}
+        for language, each in definitions.items()
+    }
     item_id = digests.add_item(connection, topic_id=topic.id, content=content, campaign_id=campaign_id)
     assert item_id is not None
     return digests.wait(connection, item_id, readers, topic_id=topic.id)

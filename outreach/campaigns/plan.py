@@ -97,17 +97,12 @@ def plan(
         takes = estimate(connection, campaign_id, workspace=settings.root, now=now)
         document = {
             **terms(written.main, written.messages, settings, name=name, topic=topic, now=now),
-            "audience": frozen,
-            "audience_hash": deliveries.audience_hash(connection, campaign_id),
-            "excluded": chosen.excluded,
-            "in_digests": in_digests,
+            **_whom(connection, campaign_id, chosen, frozen=frozen, in_digests=in_digests),
+            **_record(written),
             "cap": str(frequency(settings).cap(topic.message_class) or ""),
             "estimate": takes.document(),
-            "images": list(written.images),
             "planned_by": planned_by,
             "findings": [dict(finding) for finding in findings],
-            **written.timing.document(),
-            **_record(written.main.to, written.catalogue),
             **(stands_for(series) if series else {}),
         }
         digest = plan_hash(document)
@@ -233,10 +228,27 @@ def _nobody(written: _Written, chosen: audience.Audience) -> EmptyAudience:
     )
 
 
-def _record(rule: str, catalogue: Catalogue) -> dict[str, Any]:
-    """The public record of whom was meant: the segments' texts of that moment, and a hash over them and the rule."""
-    segments = segments_of(rule, catalogue)
-    return {"segments": segments, "rule_hash": rule_hash(rule, catalogue)}
+def _whom(
+    connection: Connection, campaign_id: int, chosen: audience.Audience, *, frozen: int, in_digests: int
+) -> dict[str, Any]:
+    """Who was frozen, and how many are not written to, by reason."""
+    return {
+        "audience": frozen,
+        "audience_hash": deliveries.audience_hash(connection, campaign_id),
+        "excluded": chosen.excluded,
+        "in_digests": in_digests,
+    }
+
+
+def _record(written: _Written) -> dict[str, Any]:
+    """What was meant at that moment: the rule's segments and a hash over both, images, and when it is due."""
+    rule, catalogue = written.main.to, written.catalogue
+    return {
+        "segments": segments_of(rule, catalogue),
+        "rule_hash": rule_hash(rule, catalogue),
+        "images": list(written.images),
+        **written.timing.document(),
+    }
 
 
 def _rule(main: Definition, catalogue: Catalogue, *, now: dt.datetime, zone: ZoneInfo) -> ColumnElement[bool]:

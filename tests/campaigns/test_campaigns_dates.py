@@ -6,12 +6,15 @@ import datetime as dt
 import email
 import email.policy
 
+import dkim as dkimpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from outreach.campaigns.dates import read
 from outreach.errors import OutreachError
+from outreach.preflight.invitation import check
+from outreach.rendering.dkim import dns_record
 from outreach.rendering.invitation import Event, calendar, folded
 from outreach.testing import FaultServer
 from tests.campaigns.conftest import GOOD
@@ -116,6 +119,8 @@ def test_it_comes_along_with_the_message_and_is_made_when_the_message_is(city):
     assert "SUMMARY:Open day\\, bring a friend" in lines
     assert 'ORGANIZER;CN="Public Works":mailto:works@city.example' in lines
     assert not message.defects
+    public = dns_record((city.root / "keys" / "dkim.pem").read_bytes())
+    assert dkimpy.verify(contents[0], dnsfunc=lambda name, timeout=5: public.encode())
 
 
 def test_a_later_mail_about_the_same_hour_changes_the_entry_instead_of_adding_one():
@@ -133,6 +138,26 @@ def test_a_date_that_cannot_be_read_is_a_finding_with_its_line(city):
     (finding,) = city.json("campaigns", "check", file, code=6)["findings"]
     assert finding["place"] == f"{file}, line 6"
     assert "does not say until when" in finding["problem"]
+    assert finding["fix"] == "event: Council meeting; 2026-12-08 18:00 to 20:00; Town Hall"
+
+
+@pytest.mark.parametrize(
+    ("hours", "found"),
+    [(-1, [("block", "over before the mail leaves")]), (1, [("warn", "within two hours")]), (3, [])],
+)
+def test_nobody_is_invited_to_what_is_over(hours, found):
+    noon = utc("2026-12-01 12:00")
+    findings = check(noon + dt.timedelta(hours=hours), "x.md, line 5", leaves=noon)
+    assert [(each.severity, said in each.problem) for each, (_, said) in zip(findings, found, strict=True)] == [
+        (severity, True) for severity, _ in found
+    ]
+    assert list(check(None, "x.md", leaves=noon)) == []
+
+
+def test_the_gate_says_that_an_event_is_over(city):
+    file = city.write(GOOD.replace("from:", "event: Open day; 2020-01-01 10:00 to 12:00\nfrom:"))
+    (finding,) = city.json("campaigns", "check", file, code=6)["findings"]
+    assert (finding["check"], finding["place"]) == ("event", f"{file}, line 6")
 
 
 def test_another_file_is_refused_with_what_to_do_instead(city):
