@@ -23,6 +23,7 @@ from tracking.pages.words import LANGUAGES
 Fields = Mapping[str, str]
 LEAVE = (("leave", "all"),)
 HELD = (("held", "1"),)
+USUAL_HOUR = -1
 
 
 def show(standing: Standing, *, language: str, organisation: str, default: Choice) -> Page:
@@ -52,6 +53,7 @@ def show(standing: Standing, *, language: str, organisation: str, default: Choic
         required=filling.required(standing.topics, language),
         choices=(
             Select("language", words.mail_language_label, spoken, mail_language),
+            Select("hour", words.hour_label, filling.hours(words), _hour(standing)),
             Select("pause", words.pause_label, pause, "keep" if standing.is_paused else "0"),
             Select("tracking", words.tracking_label, tracking, str(int(standing.tracking or default))),
         ),
@@ -80,6 +82,9 @@ def detail(fields: Fields, standing: Standing, *, default: Choice, language: str
     language = fields.get("language", "")
     if language in LANGUAGES and language != (standing.language or "").split("-")[0]:
         found["language"] = language
+    hour = fields.get("hour", "keep")
+    if hour != _hour(standing) and hour in dict(filling.hours(LANGUAGES["en"])):
+        found["hour"] = int(hour or USUAL_HOUR)
     pause = fields.get("pause", "keep")
     if pause.isascii() and pause.isdigit() and len(pause) < 4 and (standing.is_paused or int(pause)):
         found["pause"] = int(pause)
@@ -151,12 +156,17 @@ def _as_it_was(before: Standing) -> tuple[tuple[str, str], ...]:
             fields += [(f"t{topic.id}", "1"), (f"f{topic.id}", str(int(topic.frequency)))]
     if before.has_left:
         return LEAVE
+    fields.append(("hour", _hour(before)))
     fields.append(("pause", "keep" if before.is_paused else "0"))
     if before.language:
         fields.append(("language", before.language.split("-")[0]))
     if before.tracking:
         fields.append(("tracking", str(int(before.tracking))))
     return tuple(fields)
+
+
+def _hour(standing: Standing) -> str:
+    return "" if standing.hour is None else str(standing.hour)
 
 
 def _often(text: str | None) -> int:

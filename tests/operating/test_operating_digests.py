@@ -10,13 +10,14 @@ from sqlalchemy import func, select, update
 
 from outreach.campaigns.approval import approve
 from outreach.campaigns.plan import plan
-from outreach.events import Event, Kind
+from outreach.events import Choice, Event, Kind
 from outreach.practice.postman import deliver
 from outreach.rendering.message import Message
 from outreach.scheduling import digesting
-from outreach.store import campaigns, deliveries
+from outreach.store import campaigns, deliveries, preferences
 from outreach.store.events import bind
 from outreach.store.tables import pending, profile, subscription
+from tracking import preferences as page
 
 
 def send(town, name: str, *, now: dt.datetime) -> list[Message]:
@@ -111,6 +112,25 @@ def test_an_hour_of_their_own_by_their_own_clock_also_when_the_clocks_change(tow
     assert gathered(town, at("2027-03-28 15:59")) == {}
     assert list(gathered(town, at("2027-03-28 16:00"))) == ["ada@example.org"]
     assert digesting.coming(town.store, town.settings, now=at("2027-03-28 16:01")) == []
+
+
+def test_the_hour_is_chosen_on_the_preference_page_and_taken_back_there(town, at):
+    (ada,) = town.people(["ada"], [town.topic("Parking")], frequency=1, at=at("2027-01-01 00:00"))
+    for number, (posted, wish, hour) in enumerate(
+        [("18", 18, 18), ("18", None, 18), ("24", None, 18), ("no", None, 18), ("", -1, None)], 1
+    ):
+        with town.store.write() as connection:
+            standing = preferences.standing(connection, ada)
+            assert standing is not None
+            shown = page.show(standing, language="en", organisation="City", default=Choice.INDIVIDUAL).html()
+            assert f'value="{"" if standing.hour is None else standing.hour}" selected' in shown
+            fields = {f"t{topic.id}": "1" for topic in standing.topics} | {"hour": posted}
+            found = page.detail(fields, standing, default=Choice.INDIVIDUAL, language="en")
+            assert found.get("hour") == wish
+            event = Event("s", number, Kind.PREFERENCES, 1_800_000_000_000, 0, ada, detail=page.written(found))
+            bind(connection, event)
+            chosen = connection.execute(select(profile.c.digest_hour)).scalar_one()
+        assert chosen == hour
 
 
 def test_without_an_hour_for_digests_everybody_gets_it_now(town, at):

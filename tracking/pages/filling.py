@@ -128,5 +128,10 @@ def frequencies(words: Words) -> Pairs:
     return tuple((str(int(often)), name) for often, name in zip(Frequency, names, strict=True))
 
 
+def hours(words: Words) -> Pairs:
+    """When digests come, by the reader's own clock; the first is the organisation's hour."""
+    return (("", words.hour_usual), *((str(hour), f"{hour:02d}:00") for hour in range(24)))
+
+
 def pauses(words: Words) -> Pairs:
     return (("0", words.pause_none), *((str(days), words.pause_days.format(days=days)) for days in _PAUSES))

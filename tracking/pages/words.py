@@ -48,6 +48,8 @@ class Words:
     weekly: str
     required: str
     mail_language_label: str
+    hour_label: str
+    hour_usual: str
     pause_label: str
     pause_none: str
     pause_days: str
@@ -154,6 +156,8 @@ ENGLISH = Words(
     weekly="Once a week",
     required="Required by law, sent to everyone concerned: {topics}",
     mail_language_label="Language of your email",
+    hour_label="Daily and weekly email comes at",
+    hour_usual="The usual hour",
     pause_label="Pause all email",
     pause_none="No pause",
     pause_days="For {days} days",
