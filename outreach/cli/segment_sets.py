@@ -43,7 +43,8 @@ def preview(rule: str, limit: int, invented: bool, seed: int, as_json: bool) -> 
     condition = asking.expression(rule)
     draw = made_up if invented else real
     with asking.workspace.store.read() as connection:
-        drawn = draw(connection, condition, asking.catalogue, limit=limit, seed=seed)
+        zone = asking.workspace.settings.zone
+        drawn = draw(connection, condition, asking.catalogue, zone=zone, limit=limit, seed=seed)
     if as_json:
         print_json([_example(one) for one in drawn])
         return

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from outreach.segmentation.counting import select_ids
 from outreach.segmentation.fields import Catalogue, Type
@@ -38,20 +38,32 @@ class Example:
 
 
 def real(
-    connection: Connection, expression: ColumnElement[bool], catalogue: Catalogue, *, limit: int, seed: int = 1
+    connection: Connection,
+    expression: ColumnElement[bool],
+    catalogue: Catalogue,
+    *,
+    zone: dt.tzinfo,
+    limit: int,
+    seed: int = 1,
 ) -> list[Example]:
-    """People drawn by chance; the same ones for the same seed while nothing changes."""
+    """People drawn by chance, with days in `zone`; the same ones for the same seed while nothing changes."""
     ids: list[Any] = [row[0] for row in connection.execute(select_ids(expression))]
     chosen = sorted(random.Random(seed).sample(ids, min(limit, len(ids))))  # noqa: S311 - an example, not a secret
-    return _examples(connection, chosen, catalogue)
+    return _examples(connection, chosen, catalogue, zone)
 
 
 def made_up(
-    connection: Connection, expression: ColumnElement[bool], catalogue: Catalogue, *, limit: int, seed: int = 1
+    connection: Connection,
+    expression: ColumnElement[bool],
+    catalogue: Catalogue,
+    *,
+    zone: dt.tzinfo,
+    limit: int,
+    seed: int = 1,
 ) -> list[Example]:
     """People who do not exist, and look like those the rule chooses."""
     dice = random.Random(seed)  # noqa: S311 - an example, not a secret
-    models = real(connection, expression, catalogue, limit=_LOOKED_AT, seed=seed)
+    models = real(connection, expression, catalogue, zone=zone, limit=_LOOKED_AT, seed=seed)
     if not models:
         return []
     names = [name for name in catalogue.fields if any(name in one.values for one in models)]
@@ -83,7 +95,20 @@ def _month(day: dt.date | None) -> dt.date | None:
     return day.replace(day=1) if day else None
 
 
-def _examples(connection: Connection, ids: Sequence[int], catalogue: Catalogue) -> list[Example]:
+def common(connection: Connection, catalogue: Catalogue, *, limit: int = 6) -> dict[str, list[str]]:
+    """For each text field that rules use, the values that most people have, the commonest first; no one's own."""
+    found = {}
+    for name, one in catalogue.fields.items():
+        if one.column is None or one.type is not Type.TEXT or one.choices:
+            continue
+        column, people = profile.c[one.column], func.count()
+        often = select(column).where(column.is_not(None)).group_by(column).having(people >= SHARED_BY)
+        values = connection.execute(often.order_by(people.desc(), column).limit(limit)).scalars()
+        found[name] = [str(value) for value in values]
+    return found
+
+
+def _examples(connection: Connection, ids: Sequence[int], catalogue: Catalogue, zone: dt.tzinfo) -> list[Example]:
     columns = {name: one for name, one in catalogue.fields.items() if one.column}
     topics = _topics(connection, ids, catalogue)
     rows = connection.execute(
@@ -107,8 +132,8 @@ def _examples(connection: Connection, ids: Sequence[int], catalogue: Catalogue) 
                 row.address,
                 {name: value for name, value in (values | yesno).items() if value is not None},
                 topics.get(row.subscriber_id, ()),
-                opened.date() if opened else None,
-                clicked.date() if clicked else None,
+                opened.astimezone(zone).date() if opened else None,
+                clicked.astimezone(zone).date() if clicked else None,
             )
         )
     return found

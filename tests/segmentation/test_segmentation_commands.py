@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner, Result
@@ -132,6 +133,23 @@ def test_preview_shows_people_and_invents_nobody_real(city: Workspace) -> None:
     assert all(one["address"].endswith("@example.com") for one in made_up)
     assert not any("North" in str(one) for one in made_up)  # three people share it: too few to be shown
     assert "None of these people exist" in segments("preview", "everyone", "--made-up").stdout
+
+
+def test_preview_dates_an_open_by_the_citys_own_day(city: Workspace) -> None:
+    told = city.root / "outreach.toml"
+    told.write_text(told.read_text().replace('timezone = "UTC"', 'timezone = "America/Los_Angeles"'))
+    local = dt.datetime(2026, 10, 1, 23, 30, tzinfo=ZoneInfo("America/Los_Angeles"))
+    with city.store.write() as connection:
+        connection.execute(update(tables.profile).values(last_open_at=local.astimezone(dt.UTC)))
+    assert "2026-10-01" in segments("preview", "spanish").stdout
+
+
+def test_words_shows_values_that_many_share_and_nobodys_own(city: Workspace) -> None:
+    more = "".join(f"resident{number}@city.example,Res{number},7,en,Hill\n" for number in range(5))
+    (city.root / "more.csv").write_text(PEOPLE.splitlines()[0] + "\n" + more)
+    assert run("subscribers", "import", "more.csv", "--source", "fair").exit_code == 0
+    values = answer("segments", "words")["values"]
+    assert values["district"] == ["7"]  # five live there; districts 3 and 4 have fewer here
 
 
 def test_a_field_put_to_use_is_found_alike_and_refuses_what_it_never_is(city: Workspace) -> None:
