@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from outreach.campaigns.lifecycle import Sent
+from outreach.sending.throttle import RELAY
 from outreach.store.campaigns import Status
 from outreach.store.deliveries import State
 from outreach.store.throttles import Slowed
@@ -28,10 +29,12 @@ DONE = frozenset(state for state in State if not state.open)
 def provider_words(slowed: Slowed, *, now: dt.datetime, zone: ZoneInfo) -> str:
     """`Microsoft asked us to slow down; nothing is lost; next try 14:35`."""
     name = slowed.provider if "." in slowed.provider else slowed.provider.capitalize()
+    name = "The relay" if slowed.provider == RELAY else name
     if slowed.until is not None and slowed.until > now:
         return f"{name} asked us to slow down; nothing is lost; next try {slowed.until.astimezone(zone):%H:%M}"
-    pace = f"{slowed.lanes} at a time" if slowed.lanes is not None else f"{slowed.rate:.0f} messages a second"
-    return f"{name} asked us to slow down; nothing is lost; going on with {pace}"
+    pace = "at its usual pace" if slowed.rate is None else f"with {slowed.rate:.0f} messages a second"
+    pace = pace if slowed.lanes is None else f"with {slowed.lanes} at a time"
+    return f"{name} asked us to slow down; nothing is lost; going on {pace}"
 
 
 def speed_words(done: list[tuple[float, int]], *, left: int) -> str:

@@ -49,7 +49,7 @@ class Archive:
         for person in recipients:
             get = person.attributes.get
             values = {field: value for field in fields if (value := get(field)) is not None}
-            row = [person.subscriber_id, seconds, language, person.tracked, person.address, values]
+            row = [person.subscriber_id, seconds, language, person.tracked, person.named, person.address, values]
             lines.append(json.dumps(row, ensure_ascii=False, separators=(",", ":"), default=_written))
         if not lines:
             return
@@ -76,10 +76,10 @@ def read(folder: Path) -> Iterator[Made]:
 
 
 def _made(row: Sequence[Any], terms: Mapping[str, Any]) -> Made:
-    number, seconds, language, tracked, address, values = row
+    number, seconds, language, tracked, named, address, values = row
     attributes = {name: _value(value) for name, value in values.items()}
     at = dt.datetime.fromtimestamp(seconds, dt.UTC)
-    return Made(Recipient(number, address, attributes, tracked), language, at, terms)
+    return Made(Recipient(number, address, attributes, tracked, named), language, at, terms)
 
 
 def _written(value: object) -> object:

@@ -234,16 +234,21 @@ class Pipeline:
             people, now = [self._recipient(claimed) for claimed in group], self._clock()
             with self._ledger.composing(group):
                 messages = composer.compose_many(people, now=now)
-            if self._archive is not None:
-                made = [
-                    person for person, message in zip(people, messages, strict=True) if isinstance(message, Message)
-                ]
-                self._archive.keep(group[0].language, made, at=now)
+            both = zip(people, messages, strict=True)
+            made = [person for person, message in both if isinstance(message, Message)]
+            if self._attempt(partial(self._keep, group[0].language, made, now)) is None:
+                return  # whoever was claimed is handed back
             for claimed, message in zip(group, messages, strict=True):
                 if isinstance(message, ComposeError):
                     self._ledger.settle(claimed, State.QUARANTINED, str(message))
                 else:
                     self._ready.append(Ready(claimed, message))
+
+    def _keep(self, language: str, made: list[Recipient], at: dt.datetime) -> int:
+        """Note what is about to be said to whom; to how many people."""
+        if self._archive is not None:
+            self._archive.keep(language, made, at=at)
+        return len(made)
 
     def _recipient(self, claimed: Claimed) -> Recipient:
         return recipient(claimed, self._words, otherwise=self._otherwise)
@@ -336,5 +341,6 @@ def recipient(
         "language": claimed.locale,
         "joined": claimed.joined_at,
     }
-    tracked = (claimed.tracking or otherwise) != Choice.NONE
-    return Recipient(claimed.subscriber_id, str(claimed.address), attributes, tracked)
+    choice = claimed.tracking or otherwise
+    tracked, named = choice != Choice.NONE, choice != Choice.AGGREGATE
+    return Recipient(claimed.subscriber_id, str(claimed.address), attributes, tracked, named)

@@ -89,6 +89,12 @@ def test_providers_are_told_in_words() -> None:
     )
     slower = Slowed("google", None, None, 50.0, "421", NOON)
     assert standing.provider_words(slower, now=NOON, zone=zone).endswith("going on with 50 messages a second")
+    one = Slowed("google", None, 1, None, "421", NOON)
+    assert standing.provider_words(one, now=NOON, zone=zone).endswith("going on with 1 at a time")
+    rested = Slowed("relay", NOON - dt.timedelta(seconds=1), None, None, "429", NOON)
+    assert standing.provider_words(rested, now=NOON, zone=zone) == (
+        "The relay asked us to slow down; nothing is lost; going on at its usual pace"
+    )
 
 
 def test_speed_and_time_left_in_words() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import socket
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,21 @@ def test_the_message_arrives_as_it_was_made_and_carries_our_key(world) -> None:
     assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert not {"DKIM-Signature", "MIME-Version", "Content-Type"} & set(headers)
     assert f"<{call['Metadata']['outreach']}@city.example>" == city.message_id(1)
+
+
+def test_a_message_that_cannot_be_read_anew_is_refused_and_nothing_leaves() -> None:
+    torn = replace(MESSAGE, data=b"Content-Type: text/plain; charset=no-such\r\nFrom: a@city.example\r\n\r\n\xff\r\n")
+
+    async def run(options: dict[str, str]) -> object:
+        lane = await EspTransport("postmark", options).open()
+        outcome = await lane.hand_over(torn, before_dot=lambda: True)
+        await lane.close()
+        return outcome
+
+    with FakeEsp() as service:
+        outcome = asyncio.run(run(service.options))
+        assert isinstance(outcome, Refused), outcome
+        assert service.accepted == []
 
 
 def test_how_long_to_rest() -> None:

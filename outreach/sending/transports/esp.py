@@ -132,7 +132,10 @@ class EspLane(OneByOne):
     def _call(self, message: Message) -> Outcome:
         from anymail.exceptions import AnymailError, AnymailRequestsAPIError
 
-        made = _for_django(message)
+        try:
+            made = _for_django(message)
+        except Exception as error:  # one message that cannot be read anew stops nobody else's
+            return Refused(f"554 5.6.0 (ours) {self._service}: {type(error).__name__}", Verb.MAIL)
         try:
             if self._backend.open():
                 self._backend.session.max_redirects = 0  # the same request a second time is a second message
