@@ -109,8 +109,8 @@ def _difference(epoch: str, generation: int, known: dict[str, Any], data: Path, 
     """What the state folder says against this database and this machine; empty: they agree."""
     if not known and shared:
         return (
-            "this state folder is new to a database that others have sent with: `outreach worker` lets this host send "
-            "beside them. If it shall send instead of them"
+            "this state folder is new to a database that others have sent with; `outreach worker` lets this host send "
+            "beside them, and if they are gone, this is a restore"
         )
     if not known:
         return "the database was last used with another state folder (data/ knows of no installation)"
