@@ -19,7 +19,7 @@ from tracking.spool import Hit, Spool, SpoolDown
 
 NOBODY = 0
 """The subscriber of a hit that is counted without the person."""
-_NONE, _INDIVIDUAL = int(Choice.NONE), int(Choice.INDIVIDUAL)
+_NONE, _AGGREGATE, _INDIVIDUAL = (int(choice) for choice in Choice)
 
 
 class Request(NamedTuple):
@@ -89,7 +89,8 @@ class Recorder:
         """An open or a click as the person lets us record it; None if not at all."""
         campaign_id, subscriber_id = subject
         agent, network, prefix, flags = signals
-        choice = self._choices.of(subscriber_id)
+        # A link that is everybody's was made for people who let us count.
+        choice = _AGGREGATE if subscriber_id == NOBODY else self._choices.of(subscriber_id)
         if choice != _INDIVIDUAL:
             if choice == _NONE:
                 self.counters.add("unrecorded", kind)

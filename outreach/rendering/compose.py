@@ -48,6 +48,10 @@ class _Draft(NamedTuple):
     body: bytes
 
 
+NOBODY = 0
+"""Of a link that is everybody's, and so tells that somebody followed it, not who."""
+
+
 class _Clock(NamedTuple):
     """What changes once a second."""
 
@@ -198,14 +202,14 @@ class Composer:
 
     def _made(self, recipient: Recipient, clock: _Clock) -> _Draft:
         sign, campaign, person = self._tokens.sign, self._campaign_id, recipient.subscriber_id
-        base = self._tracking_url
+        base, follower = self._tracking_url, _follower(recipient)
         unsubscribe = links.unsubscribe_url(base, sign(Purpose.UNSUBSCRIBE, campaign, person))
         urls = {"unsubscribe_url": unsubscribe + SOFT}
         text_part, html_part, wants = self._followed if recipient.tracked else self._unfollowed
         if "click_base" in wants:
-            urls["click_base"] = links.click_base(base, sign(Purpose.CLICK, campaign, person)) + SOFT
+            urls["click_base"] = links.click_base(base, sign(Purpose.CLICK, campaign, follower)) + SOFT
         if "pixel_url" in wants:
-            urls["pixel_url"] = links.open_url(base, sign(Purpose.OPEN, campaign, person)) + SOFT
+            urls["pixel_url"] = links.open_url(base, sign(Purpose.OPEN, campaign, follower)) + SOFT
         if "preferences_url" in wants:
             urls["preferences_url"] = links.preferences_url(base, sign(Purpose.PREFERENCES, campaign, person)) + SOFT
         if "view_url" in wants:
@@ -245,7 +249,7 @@ class Composer:
             address: object = values
             if isinstance(values, dict):
                 content = personal.packed(number, values)
-                token = self._tokens.sign(Purpose.LINK, self._campaign_id, recipient.subscriber_id, content.encode())
+                token = self._tokens.sign(Purpose.LINK, self._campaign_id, _follower(recipient), content.encode())
                 address = links.personal_url(self._tracking_url, token, content)
             found[f"{personal.PERSONAL_LINK}{number}"] = address
         return found
@@ -295,3 +299,8 @@ class Composer:
             )
             for draft, signature in zip(drafts, signatures, strict=True)
         ]
+
+
+def _follower(recipient: Recipient) -> int:
+    """Whom the pixel and the links of a message name: the person, or nobody."""
+    return recipient.subscriber_id if recipient.named else NOBODY

@@ -163,6 +163,8 @@ class Recipient:
     attributes: Mapping[str, object]
     tracked: bool = True
     """False for who does not want to be followed: no pixel, and links that lead straight where they go."""
+    named: bool = True
+    """False for who lets us count, but not know them: pixel and links are everybody's."""
 
 
 @dataclass(frozen=True, slots=True)

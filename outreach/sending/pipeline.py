@@ -263,13 +263,7 @@ class Pipeline:
                 settle(State.ACCEPTED, reply)
             case Deferred(reply, verb):
                 self._ledger.answered(claimed, verb, reply)
-                if verb in ABOUT_THE_RECIPIENT:
-                    self._throttle.put_off(claimed)
-                if verb in ABOUT_THE_RECIPIENT and asks_to_slow_down(reply):
-                    self._attempt(lambda: self._throttle.told(claimed, reply))
-                rest = outcome.retry_after
-                until = self._attempt(partial(self._throttle.rest, rest, reply)) if rest is not None else None
-                self._try_again(claimed, reply, not_before=until)
+                self._try_again(claimed, reply, not_before=self._heed(claimed, outcome))
             case Refused(reply, verb) if fault(reply, verb=verb).ours:
                 self._ledger.answered(claimed, verb, reply)
                 self._try_again(claimed, reply)
@@ -281,6 +275,16 @@ class Pipeline:
                 settle(State.WAITING, reason, due_at=self._clock())
             case Unknown(reason):
                 settle(State.IN_DOUBT, reason)
+
+    def _heed(self, claimed: Claimed, asked: Deferred) -> dt.datetime | None:
+        """Do as a 4yz asks about our pace. If it is the relay's own wish to be left alone: until when."""
+        if asked.verb in ABOUT_THE_RECIPIENT:
+            self._throttle.put_off(claimed)
+            if asks_to_slow_down(asked.reply):
+                self._attempt(partial(self._throttle.told, claimed, asked.reply))
+        if asked.retry_after is None:
+            return None
+        return self._attempt(partial(self._throttle.rest, asked.retry_after, asked.reply))
 
     def _try_again(self, claimed: Claimed, reply: str, *, not_before: dt.datetime | None = None) -> None:
         due_at = self._retry.next_attempt(claimed.attempts, now=self._clock(), not_after=self._campaign.not_after)

@@ -55,6 +55,7 @@ def verify(store: Store, data: Path, address: str) -> list[str]:
 
 def _tables(data: Path) -> Iterator[Path]:
     yield from (data / "rejects").glob("*.csv")
+    yield from (data / "archive").glob("*/*.jsonl")  # what was said to whom: one line is one person's
     yield from (data / "archive").glob("*/*.jsonl")
     with contextlib.suppress(FileNotFoundError):
         for line in dict.fromkeys((data / MADE).read_text("utf-8").splitlines()):

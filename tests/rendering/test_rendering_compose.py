@@ -252,3 +252,12 @@ def test_who_does_not_want_to_be_followed_gets_straight_links_and_no_pixel(compi
     assert not any("/c/" in part or "/o/" in part for part in own)
     assert all("/u/" in part for part in own)  # the way out is still theirs alone
     assert "https://city.example/move" not in str(followed)
+
+
+def test_who_lets_us_count_gets_links_and_a_pixel_that_are_everybodys(compiled, composer, ada, now):
+    made = composer(compiled())
+    message = message_from_bytes(made.compose(replace(ada, named=False), now=now).data)
+    text, html = (part.get_payload(decode=True).decode() for part in message.get_payload())
+    assert KEYS.verify(Purpose.CLICK, text.partition("/c/")[2][:28]) == Subject(5, 0)
+    assert KEYS.verify(Purpose.OPEN, html.partition("/o/")[2][:28]) == Subject(5, 0)
+    assert KEYS.verify(Purpose.UNSUBSCRIBE, text.partition("/u/")[2][:28]) == Subject(5, 7)

@@ -75,6 +75,10 @@ def test_spreadsheets_and_json_lines_that_we_made_are_cleaned_too(store: Store, 
             subscribers.upsert(connection, address, attributes={"first_name": "A <b>"}, now=NOW)
     (tmp_path / "data").mkdir(exist_ok=True)
     files = [tmp_path / "people.xlsx", tmp_path / "people.jsonl"]
+    said = tmp_path / "data" / "archive" / "7" / "run.jsonl"
+    said.parent.mkdir(parents=True)
+    ada_line, bob_line = (f'[{n}, 0, "en", true, true, "{who}", {{}}]\n' for n, who in enumerate((ADA, BOB)))
+    said.write_text('{"version": 1}\n' + ada_line + bob_line)
     with store.read() as connection:
         for path in files:
             assert write_file(connection, path) == 3
@@ -85,6 +89,7 @@ def test_spreadsheets_and_json_lines_that_we_made_are_cleaned_too(store: Store, 
         assert verify(store, tmp_path / "data", address) == []
     sheet = load_workbook(files[0]).worksheets[0]
     assert [row[0] for row in sheet.iter_rows(values_only=True)] == ["email", BOB]
+    assert said.read_text() == '{"version": 1}\n' + bob_line
     assert [json.loads(line)["email"] for line in files[1].read_text("utf-8").splitlines()] == [BOB]
 
 

@@ -49,6 +49,14 @@ def test_a_choice_is_looked_at_on_each_hit(service: Service, query: str) -> None
     assert rows(service)[-1][:2] == (Kind.UNSUBSCRIBE, person)
 
 
+def test_a_link_that_is_everybodys_is_counted_without_anybody(service: Service) -> None:
+    click = f"/c/{token(Purpose.CLICK, 0)}/0"
+    before = rows(service)
+    asked = [service.get(path).status for path in (f"/o/{token(Purpose.OPEN, 0)}.gif", click, f"{click}?slow")]
+    assert asked == [200, 302, 302]
+    assert rows(service)[len(before) :] == [(Kind.OPEN, 0, b""), (Kind.CLICK, 0, b""), (Kind.CLICK, 0, b"")]
+
+
 def test_the_organisations_default_holds_for_who_said_nothing(tmp_path: Path) -> None:
     clock = iter(range(0, 1000, 2))
     found = Choices(tmp_path, default=Choice.AGGREGATE, clock=lambda: next(clock))
