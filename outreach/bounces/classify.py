@@ -13,7 +13,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -241,6 +241,7 @@ def fault(reply: str, *, verb: str) -> Fault:
 _ENHANCED = re.compile(r"^[245]\d\d[ -]([245]\.\d{1,3}\.\d{1,3})\b")
 
 
+@lru_cache(maxsize=1024)  # after a campaign the same words come back by the thousand: addresses are masked in them
 def _by_text(line: str, provider: str) -> Rule | None:
     here = (rule for rule in rules() if rule.sure and rule.provider in ("", provider))
     return next((rule for rule in here if rule.matches(line)), None)
@@ -256,6 +257,7 @@ def _told_of_address(status: str, verb: str) -> bool:
     return verb == "rcpt" or (subject == "1" and detail != "0")
 
 
+@lru_cache(maxsize=1024)
 def _likely(line: str) -> Reason | None:
     return next((rule.reason for rule in rules() if not rule.sure and rule.matches(line)), None)
 

@@ -148,7 +148,8 @@ def _read(report: Report) -> Reading:
     if not found:
         return Reading(Kind.OTHER)
     alone = len(found) == 1
-    recipients = tuple(_judged(with_codes(each), report, alone=alone) for each in found[:MAX_RECIPIENTS])
+    trying = any(not each.action for each in found) and bool(_STILL_TRYING.search(f"{report.subject}\n{report.text}"))
+    recipients = tuple(_judged(with_codes(each), report, alone=alone, trying=trying) for each in found[:MAX_RECIPIENTS])
     return Reading(_kind(recipients), recipients)
 
 
@@ -183,15 +184,13 @@ def _once(found: list[Found]) -> list[Found]:
     return list(by_address.values())
 
 
-def _judged(found: Found, report: Report, *, alone: bool = False) -> Recipient:
+def _judged(found: Found, report: Report, *, alone: bool = False, trying: bool = False) -> Recipient:
     if found.action in ("delivered", "relayed", "expanded"):
         return replace(_plain(found.address, Reason.DELIVERED, found.action), status=found.status, text=found.text)
     if found.action == "complaint":
         return _plain(found.address, Reason.FEEDBACK, found.action)
     if not found.action:
-        found = replace(
-            found, action="delayed" if _STILL_TRYING.search(f"{report.subject}\n{report.text}") else "failed"
-        )
+        found = replace(found, action="delayed" if trying else "failed")
     if alone and not found.verb:
         found = replace(found, verb=verb_in(report.text))
     judgement = _judge(found)
