@@ -18,6 +18,7 @@ bench: .venv/.test
 
 trust: .venv/.test
 	$(BIN)/python -m tests.trust --write
+	OUTREACH_MAILBOX=50000 $(BIN)/python -m pytest -q tests/bounces/test_bounces_imap.py -k full
 	TWENTY_ROUNDS=50 $(BIN)/python -m pytest -q tests/operating/test_operating_crons.py tests/operating/test_operating_twenty.py
 
 clean:

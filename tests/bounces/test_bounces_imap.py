@@ -122,7 +122,7 @@ def _collect(database: str, url: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("count", [int(os.environ.get("OUTREACH_MAILBOX", "1500"))])
 def test_a_full_mailbox(sqlite_store: Store, make_desk: MakeDesk, server: Dovecot, count: int) -> None:
-    """OUTREACH_MAILBOX=50000 reads as many as CI does."""
+    """`make trust` reads 50,000."""
     seed(sqlite_store, people(count))
     server.deliver(returned(count))
     try:
