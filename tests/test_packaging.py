@@ -41,7 +41,7 @@ def test_the_wheel_works_without_the_checkout(wheel: Path, tmp_path: Path) -> No
     assert "engaged" in outreach("segments", "list", cwd=tmp_path / "city")
     (tmp_path / "city" / "people.csv").write_text("email\nada@mail.example\n")
     outreach("subscribers", "import", "people.csv", "--topic", "City news", "--source", "form", cwd=tmp_path / "city")
-    assert "1 people" in outreach("campaigns", "plan", "campaigns/welcome.md", cwd=tmp_path / "city")
+    assert "1 person" in outreach("campaigns", "plan", "campaigns/welcome.md", cwd=tmp_path / "city")
 
 
 def commands(group: click.Command, path: str = "outreach") -> list[tuple[str, click.Command]]:
