@@ -82,3 +82,16 @@ def test_who_is_erased_is_in_no_record_any_more(city, sent):
     assert b"zoe@example.com" not in kept
     assert b"p0@example.com" in kept
     assert mail(city, "p0@example.com") == sent["p0@example.com"]
+
+
+def test_what_cannot_be_kept_is_not_sent(city):
+    plan = city.json("campaigns", "plan", city.write(GOOD))["plan"]
+    city.run("campaigns", "approve", plan, "--by", "Dana Lee")
+    (city.root / "data" / "archive").write_text("in the way", "utf-8")
+    with FaultServer() as server:
+        relay = f"smtp://127.0.0.1:{server.port}"
+        assert city.run("campaigns", "send", plan, "--yes", code=None, OUTREACH_RELAY_URL=relay).exit_code != 0
+        assert server.accepted == []
+        (city.root / "data" / "archive").unlink()
+        city.run("campaigns", "send", plan, "--yes", OUTREACH_RELAY_URL=relay)
+        assert len(server.accepted) == 60
