@@ -27,9 +27,9 @@ from outreach.store.tables import (
     delivery,
     retry,
     strike,
+    turn,
     worker,
 )
-from outreach.store.tables.campaigns import turn
 
 SENDING = "sending"
 STOPPED = "stopped"

@@ -10,8 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, delete, insert, select, update
 
 from outreach.store.checkpoints import insert as upsert
-from outreach.store.tables import mail_domain, throttle
-from outreach.store.tables.campaigns import turn
+from outreach.store.tables import mail_domain, throttle, turn
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from outreach.store.checkpoints import insert
-from outreach.store.tables.campaigns import warmup
+from outreach.store.tables import warmup
 
 
 @dataclass(frozen=True, slots=True)

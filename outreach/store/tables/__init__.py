@@ -19,6 +19,8 @@ from outreach.store.tables.campaigns import (
     retry,
     strike,
     throttle,
+    turn,
+    warmup,
     worker,
 )
 from outreach.store.tables.engagement import checkpoint, engagement, engagement_day, segment_count
@@ -110,5 +112,7 @@ __all__ = [
     "suppression",
     "throttle",
     "topic",
+    "turn",
+    "warmup",
     "worker",
 ]
