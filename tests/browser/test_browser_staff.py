@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -65,15 +66,19 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
             )
         process = Command(folder, CLOCK | {"OUTREACH_RELAY_URL": "directory:mails"}).start("track", "--port", "0")
         log = folder / "started.log"
-        found: list[str] = []
+        found: list[tuple[str, str]] = []
 
         def listens() -> bool:
-            found[:] = re.findall(r"tracking at (http://\S+),", log.read_text("utf-8"))
-            return bool(found)
+            found[:] = re.findall(r"tracking at http://(\S+):(\d+),", log.read_text("utf-8"))
+            try:
+                socket.create_connection(found[0]).close()
+            except (IndexError, OSError):  # it says where before its first worker answers
+                return False
+            return True
 
         try:
             eventually(listens, seconds=30)
-            made.base = found[0]
+            made.base = "http://{}:{}".format(*found[0])
             yield made
         finally:
             process.send_signal(signal.SIGTERM)
