@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from outreach.cli.visible import visible
+
 if TYPE_CHECKING:
     from outreach.bounces.policy import Limits
     from outreach.cli.workspace import Workspace
@@ -37,7 +39,6 @@ def classify(file: BinaryIO, as_json: bool) -> None:
     """Read one mail (or - for standard input) and say what it means. Needs no workspace; changes nothing."""
     from outreach.bounces.mime import MAX_BYTES
     from outreach.bounces.reading import read_file
-    from outreach.cli.subscribers import visible
     from outreach.cli.workspace import print_json
 
     reading = read_file(file.read(MAX_BYTES + 1))
@@ -124,7 +125,6 @@ def kept(every: bool, as_json: bool) -> None:
     """List mail that no rule could settle, for a person to read."""
     from dataclasses import asdict
 
-    from outreach.cli.subscribers import visible
     from outreach.cli.workspace import open_workspace, print_json
     from outreach.store import bounces as store_bounces
 
@@ -157,7 +157,6 @@ def handled(number: int) -> None:
 @click.option("--resume", "provider", help="End the rest at this provider now.")
 def pauses(provider: str | None) -> None:
     """Show where the sending domain rests because it was refused."""
-    from outreach.cli.subscribers import visible
     from outreach.cli.workspace import open_workspace
     from outreach.store import bounces as store_bounces
 
@@ -176,7 +175,6 @@ def pauses(provider: str | None) -> None:
 def history(address: str, as_json: bool) -> None:
     """Every bounce and complaint of ADDRESS, and what followed. To release it: `outreach subscribers release`."""
     from outreach.addresses import normalise
-    from outreach.cli.subscribers import visible
     from outreach.cli.workspace import open_workspace, print_json
     from outreach.store import bounces as store_bounces
 
