@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+import secrets
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -24,9 +27,17 @@ from outreach.sending import apart
 from outreach.settings import Settings
 from outreach.store import staff, subscribers
 from outreach.store.database import Store
+from outreach.store.staff import Member
 from outreach.tokens import load_keys
 
-MARK = "TEST: "
+MARK: Final = "TEST: "
+_SAID: Final = f"{MARK}not sent to anybody else"
+_BANNER: Final = (
+    '<div role="note" lang="en" dir="ltr" style="padding:12px 16px;background-color:#ffdd57;color:#1c1c1c;'
+    f'font:bold 16px/1.4 Arial,sans-serif;text-align:center">{_SAID}</div>'
+)
+"""Read out like the rest, and before it; its colours are its own in the dark, too (contrast 12 to 1)."""
+_BODY: Final = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
 
 
 def send_test(
@@ -47,7 +58,8 @@ def send_test(
             f"{to} is not on the staff, and test mails go to nobody else; an administrator adds people with: "
             "outreach users add NAME --address ADDRESS, and they are verified with: outreach users verify NAME"
         )
-    if not any(member.verified_at for member in known):
+    member = next((each for each in known if each.verified_at), None)
+    if member is None:
         raise Blocked(
             f"{to} is {known[0].name}'s and not verified yet: it might be a stranger's. "
             f'Verify it first, with a code by mail: outreach users verify "{known[0].name}"'
@@ -57,7 +69,7 @@ def send_test(
     compiled = compile_all(definitions, settings, known_fields=fields, pictures=pictures)
     pictures.publish(settings.data)
     messages = [
-        _message(definitions[language], each, settings, attributes, to=to, token_keys=token_keys, now=now)
+        _message(definitions[language], each, settings, attributes, to=member, token_keys=token_keys, now=now)
         for language, each in compiled.items()
     ]
     apart.hand_over(settings, [message for message, _ in messages])
@@ -70,12 +82,17 @@ def _message(
     settings: Settings,
     attributes: dict[str, object] | None,
     *,
-    to: str,
+    to: Member,
     token_keys: Path,
     now: dt.datetime,
 ) -> tuple[Message, str]:
     marked = direct(
-        replace(compiled, subject=MARK + compiled.subject, text=f"{MARK}not sent to anybody else\n\n{compiled.text}")
+        replace(
+            compiled,
+            subject=MARK + compiled.subject,
+            text=f"{_SAID}\n\n{compiled.text}",
+            html=_BODY.sub(lambda body: body[0] + _BANNER, compiled.html, count=1),
+        )
     )
     domain = sending_domain(settings, definition)
     composer = Composer(
@@ -88,9 +105,10 @@ def _message(
         feedback_id=f"test:test:test:{domain.replace('.', '')[:15]}",
         unsubscribe_mailbox=None,
         signer=signer_of(settings, domain),
+        id_prefix=f"test-{secrets.token_hex(8)}-",  # or a second test mail would be taken for the first
     )
     somebody = typical(compiled)
-    recipient = Recipient(0, to, somebody.attributes if attributes is None else attributes)
+    recipient = Recipient(0, to.address, somebody.attributes if attributes is None else attributes, name=to.name)
     return composer.compose(recipient, now=now), marked.subject
 
 

@@ -37,3 +37,5 @@ def test(file: Path, to: str, person: str | None) -> None:
     )
     for subject in subjects:
         click.echo(f"sent to {to}: {subject}")
+    if person is None:
+        click.echo("its values are a made-up person's; --as ADDRESS takes a subscriber's", err=True)

@@ -65,6 +65,7 @@ class Composer:
     """Composes and signs. `domain` is ours for Message-ID and return path; the signer may sign for another.
 
     `automatic`: a machine decided to send it (a confirmation, a case's status), as against a campaign.
+    `id_prefix` begins each Message-ID; without it the same person's mail of the same campaign has the same one.
 
     Raises headers.HeaderError here, once, when a header that is the same for everybody could not be written.
     """
@@ -82,9 +83,10 @@ class Composer:
         unsubscribe_mailbox: str | None,
         signer: Signer | None,
         automatic: bool = False,
+        id_prefix: str = "",
     ) -> None:
         self._compiled, self._campaign_id, self._tokens = compiled, campaign_id, tokens
-        self._tracking_url, self._domain = tracking_url.rstrip("/"), domain
+        self._tracking_url, self._domain, self._id_prefix = tracking_url.rstrip("/"), domain, id_prefix
         headers.address(f"postmaster@{domain}")
         self._long_urls = self._needs_wrapping()
         self._leave_by_mail = ""
@@ -225,11 +227,11 @@ class Composer:
             )
         text, html = text_part.render(values, urls=urls), html_part.render(values, urls=urls)
         body = "".join((self._open_text, *text, self._open_html, *html, clock.close)).encode("ascii")
-        message_id = f"{sign(Purpose.MESSAGE_ID, campaign, person)}@{self._domain}"
+        message_id = f"{self._id_prefix}{sign(Purpose.MESSAGE_ID, campaign, person)}@{self._domain}"
         return_path = links.return_path(sign(Purpose.RETURN_PATH, campaign, person), domain=self._domain)
         address = headers.address(recipient.address)
         subject = headers.subject("".join(self._subject.render(dict(values))))
-        to, leave = self._to(recipient.attributes, address), self._leave(unsubscribe)
+        to, leave = self._to(recipient, address), self._leave(unsubscribe)
         head = (
             f"{self._from_line}{headers.line('To', to)}{headers.line('Subject', subject)}"
             f"Date: {clock.date}\r\nMessage-ID: <{message_id}>\r\n{self._static_lines}"
@@ -262,10 +264,10 @@ class Composer:
             values[field] = absent if value is None or value == "" else value
         return values
 
-    def _to(self, attributes: Mapping[str, object], address: str) -> str:
+    def _to(self, recipient: Recipient, address: str) -> str:
         """The person's name and address; a name that may not stand in a header is left out, it is not worth a mail."""
-        first, last = attributes.get("first_name"), attributes.get("last_name")
-        name = f"{first} {last}" if first and last else str(first or last or "")
+        first, last = recipient.attributes.get("first_name"), recipient.attributes.get("last_name")
+        name = recipient.name or (f"{first} {last}" if first and last else str(first or last or ""))
         try:
             shown = headers.phrase(name) if len(name) <= MAX_NAME else ""
         except headers.HeaderError:

@@ -165,6 +165,8 @@ class Recipient:
     """False for who does not want to be followed: no pixel, and links that lead straight where they go."""
     named: bool = True
     """False for who lets us count, but not know them: pixel and links are everybody's."""
+    name: str = ""
+    """Shown in To instead of the attributes' own: a test mail is filled with somebody else's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 import json
+import re
 import sqlite3
 
 import pytest
@@ -254,13 +255,18 @@ def test_test_mails_go_to_staff_and_are_marked(city):
     with FaultServer() as server:
         relay = f"smtp://127.0.0.1:{server.port}"
         city.run("campaigns", "test", file, "--to", "p1@example.com", code=6, OUTREACH_RELAY_URL=relay)
-        city.run("campaigns", "test", file, "--to", "dana@city.example", OUTREACH_RELAY_URL=relay)
-        (envelope,) = server.accepted
+        for _ in range(2):
+            shown = city.run("campaigns", "test", file, "--to", "dana@city.example", OUTREACH_RELAY_URL=relay)
+        again, envelope = server.accepted
+    assert "made-up person's" in shown.stderr
     assert list(envelope.recipients) == ["dana@city.example"]
     message = email.message_from_bytes(envelope.content, policy=email.policy.default)
     assert message["Subject"] == "TEST: Street sweeping starts on Monday"
     html = message.get_body(("html",)).get_content()
     assert 'href="https://city.example/sweeping"' in html
+    assert re.search(r'<body[^>]*><div role="note"[^>]*>TEST: not sent to anybody else</div>', html)
+    assert message["To"] == "Dana Lee <dana@city.example>"
+    assert message["Message-ID"] not in again.content.decode()
 
 
 # Emergencies
