@@ -67,9 +67,14 @@ def add(name: str, address: str, role: str, department: str | None, shell_user: 
             public_key=credentials.public_key(token),
             now=workspace.now(),
         )
-    click.echo(
-        f"{member.name} <{member.address}> is one of the staff now, as {member.roles}. Their token, shown only once:\n"
-    )
+    click.echo(f"{member.name} <{member.address}> is one of the staff now, as {member.roles}.")
+    if first and (role != "administrator" or department):
+        asked = f"--role {role}" + (f' --department "{department}"' if department else "")
+        click.echo(
+            f"The first one is always an administrator of the whole house; {asked} was not used. Once there is another "
+            f'administrator: outreach users role "{member.name}" ROLE'
+        )
+    click.echo("Their token, shown only once:\n")
     click.echo(f"  {token}\n")
     click.echo(f"They put it into {credentials.VARIABLE} before they approve, and tell it nobody.", err=True)
     click.echo(f'Before test mails go there:  outreach users verify "{member.name}"', err=True)
@@ -77,9 +82,9 @@ def add(name: str, address: str, role: str, department: str | None, shell_user: 
 
 @users.command()
 @click.argument("name")
-@click.argument("code", required=False)
-def verify(name: str, code: str | None) -> None:
-    """Show that NAME's address is theirs: mail a CODE there, and take it back.
+@click.argument("code", nargs=-1)
+def verify(name: str, code: tuple[str, ...]) -> None:
+    """Show that NAME's address is theirs: mail a CODE there, and take it back, with or without its gap.
 
     Test mails, and campaigns in trial mode, go to verified addresses only.
 
@@ -92,11 +97,11 @@ def verify(name: str, code: str | None) -> None:
         member = find(connection, name)
     # The code is what permits it, not the role of whoever types it in.
     with acting.as_(acting.MACHINE):
-        if code is None:
+        if not code:
             verifying.mail_code(workspace.store, workspace.settings, member, now=workspace.now())
             click.echo(f'a code was mailed to {member.address}. Next:  outreach users verify "{member.name}" CODE')
         else:
-            verifying.verify(workspace.store, member, code, now=workspace.now())
+            verifying.verify(workspace.store, member, "".join(code), now=workspace.now())
             click.echo(f"{member.address} is verified as {member.name}'s")
 
 

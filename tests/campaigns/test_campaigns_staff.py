@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from outreach.errors import TryAgain
@@ -17,6 +19,26 @@ def test_a_code_that_came_back_verifies_an_address(city):
     mail = city.verify("Dana Lee")
     assert "Is this address yours?" in mail
     assert city.json("users", "list")[0]["verified"] is True
+
+
+def test_a_code_may_be_typed_with_its_gap(city):
+    for name, parts in (("Dana Lee", 1), ("Kim Poe", 2)):
+        city.user(name, role="administrator", by=city.user_tokens.get("Dana Lee", ""))
+        with FaultServer() as server:
+            city.run("users", "verify", name, OUTREACH_RELAY_URL=f"smtp://127.0.0.1:{server.port}")
+            (envelope,) = server.accepted
+        code = re.search(r"\b(\d{4}) (\d{4})\b", envelope.content.decode())
+        assert code is not None
+        given = [code[0]] if parts == 1 else [code[1], code[2]]
+        assert "is verified" in city.run("users", "verify", name, *given).stdout
+
+
+def test_the_first_one_is_told_that_their_role_was_not_used(city):
+    answer = city.run("users", "add", "Dana Lee", "--address", "dana@city.example", "--role", "author").stdout
+    assert "The first one is always an administrator of the whole house; --role author was not used." in answer
+    token = next(word for word in answer.split() if word.startswith("outreach-"))
+    added = city.run("users", "add", "Kim Poe", "--address", "kim@city.example", "--role", "author", token=token).stdout
+    assert "always an administrator" not in added
 
 
 @pytest.mark.parametrize("code", ["00000000", "", "' or 1=1", "1234"])
