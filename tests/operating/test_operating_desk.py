@@ -184,7 +184,7 @@ def made_up(office, monkeypatch) -> str:
 REFUSED = {
     own_plan: ("Eli", "a second person has to approve what Eli planned"),
     another_name: ("unknown", "a link that we did not make, or that was altered"),
-    old: ("Eli", "his link worked until Monday 23 November, 12:00 PST"),
+    old: ("Eli", "his link worked until Monday 23 November, "),
     replaced: ("Eli", "a newer one was sent"),
     edited_file: ("Eli", "is not what was planned any more. Changed: the message in en"),
     edited_row: ("Eli", "is not what was planned any more. Changed: the plan itself"),

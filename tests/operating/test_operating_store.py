@@ -8,7 +8,7 @@ from sqlalchemy import func, insert, select
 
 from outreach.store import campaigns, digests, schedule, tables, topics
 from outreach.store.consent import CONFIRMED, Frequency
-from outreach.store.digests import Due
+from outreach.store.digests import Due, Readers
 from outreach.store.schedule import State
 
 
@@ -26,11 +26,13 @@ def test_an_item_waits_is_carried_and_is_nowhere_else(store, now):
         assert digests.add_item(connection, topic_id=topic, content=content, source="feed 1") is None
         assert digests.wait(connection, item, digests.subscribers_of(topic), topic_id=topic) == 1
     with store.read() as connection:
-        assert digests.zones(connection) == [None]
+        everybody = Readers("", -1)
+        assert digests.readers(connection) == [everybody]
+        assert digests.waiting(connection) == {(Frequency.DAILY, everybody): 1}
         assert not digests.wanted_at_once(connection)
-        due = [Due(Frequency.DAILY, None, now)]
+        due = [Due(Frequency.DAILY, everybody, now)]
         assert digests.due_items(connection, due) == {ada: [item]}
-        assert digests.due_items(connection, [Due(Frequency.DAILY, None, now - dt.timedelta(seconds=1))]) == {}
+        assert digests.due_items(connection, [Due(Frequency.DAILY, everybody, now - dt.timedelta(seconds=1))]) == {}
         assert digests.entitled(connection, [ada]) == {ada: {topic}}
         assert digests.locales(connection, [ada]) == {ada: "es-MX"}
     with store.write() as connection:
