@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +12,14 @@ from sqlalchemy import Connection
 from outreach.campaigns.compiling import compile_all
 from outreach.campaigns.definition import load
 from outreach.campaigns.pictures import Pictures
-from outreach.campaigns.samples import ADDRESS, SAMPLES
+from outreach.campaigns.samples import ADDRESS, SAMPLES, answers
 from outreach.campaigns.terms import sending_domain
 from outreach.errors import OutreachError
 from outreach.rendering.compose import Composer
 from outreach.rendering.message import Recipient
 from outreach.rendering.preview import render_preview
 from outreach.segmentation.catalogue import load_catalogue
+from outreach.segmentation.fields import Type
 from outreach.settings import Settings
 from outreach.store import subscribers
 from outreach.store.database import Store
@@ -36,6 +37,8 @@ class Preview:
     text: str = ""
     mail: bytes = b""
     error: str = ""
+    note: str = ""
+    """Which paragraphs it shows: renter is yes"""
 
 
 def previews(
@@ -61,32 +64,26 @@ def previews(
             unsubscribe_mailbox=None,
             signer=None,
         )
+        asked = sorted(field for field in compiled.fields if fields[field].type is Type.YESNO)
         for who, attributes in people.items():
-            recipient = Recipient(0, shown, {"email": shown, **attributes})
+            answered = answers(who, asked)
+            note = ", ".join(f"{field} is {'yes' if yes else 'no'}" for field, yes in answered.items())
+            recipient = Recipient(0, shown, {"email": shown, **attributes, **answered})
             name = f"{path.stem}.{language}.{who}"
             try:
                 subject, html, text = render_preview(compiled, recipient)
                 mail = composer.compose(recipient, now=now).data
             except OutreachError as error:
-                yield Preview(name, error=str(error))
+                yield Preview(name, error=str(error), note=note)
             else:
-                yield Preview(name, subject, pictures.inlined(html), text, mail)
+                yield Preview(name, subject, pictures.inlined(html), text, mail, note=note)
 
 
-def preview_campaign(
-    store: Store,
-    settings: Settings,
-    path: Path,
-    *,
-    address: str | None,
-    out: Path,
-    token_keys: Path,
-    now: dt.datetime,
-) -> list[Path]:
-    """Write .html, .txt and .eml for each person and language; returns the files."""
+def write(made: Iterable[Preview], out: Path) -> list[Path]:
+    """Write .html, .txt and .eml of each preview into a folder; returns the files."""
     out.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
-    for preview in previews(store, settings, path, address=address, token_keys=token_keys, now=now):
+    for preview in made:
         files = {".html": preview.html.encode(), ".txt": preview.text.encode(), ".eml": preview.mail}
         if preview.error:
             files = {".error.txt": f"{preview.error}\n".encode()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from outreach.rendering.message import CompiledMessage, Recipient
@@ -24,6 +24,14 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "awkward": {"first_name": 'D’Arcy 🦆 "Bo"', "last_name": "O'Neill <b>", "district": "7", "zip": "95811"},
 }
 
+_YES: Final[Mapping[str, tuple[bool, bool]]] = {
+    "typical": (False, False),
+    "long-name": (True, True),
+    "right-to-left": (True, False),
+    "awkward": (False, True),
+}
+"""Who has yes, of the first, third … and of the second, fourth … yes/no field: two of them in all four ways."""
+
 _KNOWN: Final[Mapping[str, Any]] = {
     **SAMPLES["typical"],
     "renter": True,
@@ -31,6 +39,12 @@ _KNOWN: Final[Mapping[str, Any]] = {
     "joined": dt.datetime(2026, 1, 15, tzinfo=dt.UTC),
     "email": ADDRESS,
 }
+
+
+def answers(who: str, yes_or_no: Iterable[str]) -> dict[str, bool]:
+    """What a sample person has in these yes/no fields, so that every {% if field %} is seen both ways."""
+    mine = _YES.get(who)
+    return {field: mine[number % 2] for number, field in enumerate(yes_or_no)} if mine else {}
 
 
 def typical(message: CompiledMessage) -> Recipient:

@@ -106,11 +106,12 @@ def _handler(
 
 
 def _section(preview: Preview) -> str:
-    name = escape(preview.name)
+    address = escape(preview.name)
+    name = f"{address} ({escape(preview.note)})" if preview.note else address
     if preview.error:
         return f"<section><h1>{name}</h1><pre>{escape(preview.error)}</pre></section>"
     frames = "".join(
-        f'<iframe title="{name}, {width} pixels" src="/message/{name}" width="{width}" sandbox></iframe> '
+        f'<iframe title="{name}, {width} pixels" src="/message/{address}" width="{width}" sandbox></iframe> '
         for width in (360, 640)
     )
     return f"<section><h1>{escape(preview.subject)}</h1><p>{name}</p>{frames}</section>"

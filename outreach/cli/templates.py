@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from outreach.campaigns.previewing import preview_campaign
+from outreach.campaigns.previewing import previews, write
 from outreach.campaigns.samples import SAMPLES
 from outreach.cli.live_preview import serve_previews
 from outreach.cli.new_campaign import KINDS
@@ -31,7 +31,7 @@ def preview(campaign: Path, address: str | None, out: Path, screenshot: bool, se
     """Write CAMPAIGN as HTML, text and .eml into a folder, for sample people or one subscriber.
 
     The sample people are of the shapes that break mails: a long name, no name, right to left, emoji and apostrophes.
-    Nothing is sent, and links lead where they really go.
+    Of each yes/no field that the message uses (renter), some have yes and some no; it says who. Nothing is sent, and links lead where they really go.
 
     \b
     outreach templates preview campaigns/welcome.md --serve
@@ -41,20 +41,24 @@ def preview(campaign: Path, address: str | None, out: Path, screenshot: bool, se
     if serve:
         serve_previews(workspace, campaign, address=address, port=port)
         return
-    written = preview_campaign(
-        workspace.store,
-        workspace.settings,
-        campaign,
-        address=address,
-        out=out,
-        token_keys=workspace.token_keys,
-        now=workspace.now(),
+    made = list(
+        previews(
+            workspace.store,
+            workspace.settings,
+            campaign,
+            address=address,
+            token_keys=workspace.token_keys,
+            now=workspace.now(),
+        )
     )
+    written = write(made, out)
     if screenshot:
         written += screenshots([path for path in written if path.suffix == ".html"])
     for path in written:
         click.echo(path)
     if address is None:
+        for who, note in {each.name.rpartition(".")[2]: each.note for each in made if each.note}.items():
+            click.echo(f"{who}: {note}", err=True)
         click.echo(f"{len(SAMPLES)} sample people; add --as ADDRESS for a real one", err=True)
 
 

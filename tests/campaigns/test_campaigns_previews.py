@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from outreach.campaigns.samples import SAMPLES
+from outreach.campaigns.samples import SAMPLES, answers
 from outreach.cli.live_preview import live_server
 from outreach.cli.screenshots import BROWSERS, screenshots
 from outreach.cli.workspace import open_workspace
@@ -32,6 +32,20 @@ def test_who_cannot_get_it_is_told_in_a_file(city):
     assert 'no value for "first_name"' in (city.root / "seen" / "sweeping.en.nothing-known.error.txt").read_text(
         "utf-8"
     )
+
+
+def test_a_paragraph_for_some_is_shown_both_ways(city):
+    body = GOOD + "{% if renter %}\n\nTell your landlord.\n\n{% endif %}\n"
+    said = city.run("templates", "preview", city.write(body), "--out", "seen").stderr
+    assert "typical: renter is no\nlong-name: renter is yes\n" in said
+    for who, seen in (("typical", False), ("long-name", True), ("nothing-known", False)):
+        text = (city.root / "seen" / f"sweeping.en.{who}.txt").read_text("utf-8")
+        assert ("Tell your landlord" in text) is seen
+
+
+def test_two_fields_come_in_all_four_ways():
+    found = [tuple(answers(who, ["owner", "renter"]).values()) for who in SAMPLES if who != "nothing-known"]
+    assert sorted(found) == [(False, False), (False, True), (True, False), (True, True)]
 
 
 @pytest.mark.browser
