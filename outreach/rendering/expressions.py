@@ -38,6 +38,7 @@ _ALLOWED = (
     nodes.Neg, nodes.Concat, nodes.List, nodes.Tuple,
 )  # fmt: skip
 _COMPARED = "compared"
+_YES_NO = ("yes", "no", "true", "false")
 _SAID: Mapping[type[nodes.Node], str] = {
     nodes.For: "loops are not available in a campaign",
     nodes.Getattr: "a dot is not available: write the field's name alone, as in {{ first_name }}",
@@ -194,11 +195,20 @@ def _refuse(node: nodes.Node, *, place: str, line: int) -> None:
         hint = did_you_mean(node.name, known) or f"; there are {', '.join(sorted(known))}"
         raise TemplateError(f'no filter is called "{node.name}"{hint}', place=place, line=line)
     if isinstance(node, nodes.Test) and node.name not in TESTS:
-        raise TemplateError(f'"is {node.name}" is not available; "is defined" is', place=place, line=line)
+        raise TemplateError(_no_test(node), place=place, line=line)
     if isinstance(node, nodes.Compare) and len(node.ops) > 1:
         raise TemplateError("compare two things at a time, and join them with `and`", place=place, line=line)
     if isinstance(node, nodes.Name) and (node.ctx != "load" or node.name.startswith("_")):
         raise TemplateError(f'"{node.name}" cannot be used as a name', place=place, line=line)
+
+
+def _no_test(node: nodes.Test) -> str:
+    """Rules say `renter is yes`, so that people write it in a message, too."""
+    problem = f'"is {node.name}" is not available'
+    if isinstance(node.node, nodes.Name) and node.name in _YES_NO:
+        name = node.node.name
+        return f"{problem}; write {{% if {name} %}}, and for no: {{% if not {name} %}}"
+    return f'{problem}; "is defined" is'
 
 
 def names(tree: nodes.Template) -> dict[str, int]:

@@ -50,6 +50,12 @@ def test_a_misspelt_filter_is_named_too():
         check("{{ first_name | defualt('x') }}", place="a", known=KNOWN)
 
 
+@pytest.mark.parametrize("source", ["{% if ward is yes %}x{% endif %}", "{% if ward is not no %}x{% endif %}"])
+def test_yes_and_no_as_rules_write_them_are_answered_with_how_messages_do(source):
+    with pytest.raises(TemplateError, match=r"write {% if ward %}, and for no: {% if not ward %}$"):
+        check(source, place="a", known=KNOWN)
+
+
 @pytest.mark.parametrize(
     ("source", "values", "expected"),
     [
