@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
@@ -24,8 +25,9 @@ from outreach.campaigns.frequency import frequency
 from outreach.campaigns.pictures import Pictures
 from outreach.campaigns.rows import Rows
 from outreach.campaigns.samples import typical
-from outreach.campaigns.schedule import ScheduleError, parse
+from outreach.campaigns.schedule import ScheduleError, how, in_words, parse
 from outreach.campaigns.terms import sending_domain
+from outreach.campaigns.trial import notice
 from outreach.errors import OutreachError
 from outreach.preflight import gate, invitation, records
 from outreach.preflight.dns import Resolver
@@ -62,6 +64,12 @@ class Checked:
     """None when the rule or the topic could not be read."""
     error: OutreachError | None = None
     """What planning would have ended with, when the file cannot be read or compiled at all."""
+    excluded: Mapping[str, int] = field(default_factory=dict)
+    """Whom the rule chooses and the campaign leaves out, by reason."""
+    leaves: str = ""
+    """When it is due, in words; empty without a schedule that is still to come."""
+    trial: str = ""
+    """What trial mode means for it; empty where it is over."""
 
     @property
     def blocked(self) -> bool:
@@ -105,6 +113,7 @@ def check(
         ]
         composers = {language: _composer(message, settings) for language, message in messages.items()}
         reach = _reach(connection, settings, main, catalogue, composers, messages, report, now=now)
+        trial = notice(connection, settings)
         mails = {language: _sample_mail(composers[language], message, now) for language, message in messages.items()}
     found += gate.inspect(
         drafts, city(settings, main), reach=reach, schedule=_schedule(main, settings, now), mails=mails
@@ -120,8 +129,16 @@ def check(
             relay=urlsplit(settings.text("relay.url")).hostname or "",
             now=now,
         )
-    people = reach.people if reach else None
-    return Checked(path, tuple(ordered(found)), tuple(definitions), people, next(iter(errors), None))
+    return Checked(
+        path,
+        tuple(ordered(found)),
+        tuple(definitions),
+        reach.people if reach else None,
+        next(iter(errors), None),
+        excluded=reach.excluded if reach else {},
+        leaves=_leaves(main, settings, now),
+        trial=trial,
+    )
 
 
 def city(settings: Settings, main: Definition) -> City:
@@ -236,7 +253,8 @@ def _reach(
     try:
         rule = compile_rule(main.to, catalogue, now=now, zone=settings.zone) if main.to else None
     except RuleError as error:
-        report(CampaignError(f"`to:` {error}", place=main.path, line=main.to_line))
+        where = f" (line {error.line}, column {error.column})"  # of the rule; the file's line is told
+        report(CampaignError(f"`to:` {str(error).replace(where, '')}", place=main.path, line=main.to_line))
         return None
     if rule is None or topic is None:
         return None
@@ -276,6 +294,17 @@ def _schedule(main: Definition, settings: Settings, now: dt.datetime) -> Schedul
         planned = parse(main.schedule, default_zone=zone)
         at = next(planned.occurrences(after=now), planned.first.replace(tzinfo=settings.zone)).astimezone(settings.zone)
     return Schedule(place=_place(str(main.path), main.lines.get("schedule")), written=main.schedule, at=at, now=now)
+
+
+def _leaves(main: Definition, settings: Settings, now: dt.datetime) -> str:
+    """`Monday, 30 November 2026, 8:30 …`; empty without a schedule, or one that is over or cannot be read."""
+    with contextlib.suppress(ScheduleError):
+        planned = parse(main.schedule, default_zone=settings.text("organisation.timezone"))
+        if at := next(planned.occurrences(after=now), None):
+            odd = "" if planned.recurring else how(planned.first, ZoneInfo(planned.zone))
+            again = f", and again by {planned.rule}" if planned.recurring else ""
+            return in_words(at, planned.zone) + again + (f" ({odd})" if odd else "")
+    return ""
 
 
 def _event(main: Definition, settings: Settings, now: dt.datetime) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ from dateutil.rrule import rrulestr
 
 from outreach.errors import OutreachError
 
-MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2})(?:\s+(\S+))?")
+MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})[ T](\d{1,2}:\d{2})(?:\s+(\S+))?")
 _SPAN = re.compile(r"(\d{1,4})\s+(minute|hour|day)s?")
 _RULE = re.compile(r"(?:RRULE:)?(FREQ=\S+)\s+from\s+(.+)", re.IGNORECASE)
 MAX_OCCURRENCES = 5_000
@@ -138,6 +138,14 @@ def shown(at: dt.datetime, zone: str) -> str:
     return f"{at.astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M} {zone} ({at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC)"
 
 
+def in_words(at: dt.datetime, zone: str) -> str:
+    """Monday, 30 November 2026, 8:30 America/Los_Angeles (UTC 16:30)"""
+    local, utc = at.astimezone(ZoneInfo(zone)), at.astimezone(dt.UTC)
+    day = "" if utc.date() == local.date() else f"{utc:%Y-%m-%d} "
+    same = "" if zone == "UTC" else f" (UTC {day}{utc:%H:%M})"
+    return f"{local:%A}, {local.day} {local:%B %Y}, {local.hour}:{local:%M} {zone}{same}"
+
+
 def moment(text: str, default_zone: str) -> tuple[dt.datetime, str]:
     """A local time, and the name of its zone. ScheduleError says how one is written."""
     match = MOMENT.fullmatch(text.strip())
@@ -152,7 +160,7 @@ def moment(text: str, default_zone: str) -> tuple[dt.datetime, str]:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ScheduleError(f"{zone!r} is no time zone; write it like America/Los_Angeles") from None
     try:
-        return dt.datetime.fromisoformat(f"{match[1]} {match[2]}"), zone
+        return dt.datetime.fromisoformat(f"{match[1]} {match[2]:0>5}"), zone
     except ValueError:
         raise ScheduleError(f"{match[1]} {match[2]} is no date and time that exists") from None
 

@@ -24,6 +24,18 @@ def is_trial(settings: Settings) -> bool:
     return settings.text("mode") == "trial"
 
 
+def notice(connection: Connection, settings: Settings) -> str:
+    """What somebody who checks a campaign in trial mode should know; empty in a workspace that is live."""
+    if not is_trial(settings):
+        return ""
+    verified = select(func.count()).where(staff.c.left_at.is_(None), staff.c.verified_at.is_not(None))
+    people = connection.execute(verified.select_from(staff)).scalar_one()
+    return (
+        f"trial mode: only staff with a verified address ({people:,} now) get mail, {A_DAY} messages a day, until "
+        "`outreach go-live`"
+    )
+
+
 def refuse_trial(connection: Connection, settings: Settings, campaign: Campaign, *, now: dt.datetime) -> None:
     """Blocked when a workspace in trial mode would write to anybody but its staff, or too often."""
     if not is_trial(settings):

@@ -40,7 +40,7 @@ def check(file: Path, as_json: bool, offline: bool) -> None:
         print_json(document(checked))
     else:
         show(checked)
-    refuse(checked)
+    refuse(checked, shown=not as_json)
 
 
 def look(workspace: Workspace, file: Path, *, resolver: Resolver | None = None) -> Checked:
@@ -59,6 +59,9 @@ def document(checked: Checked) -> dict[str, object]:
         "file": str(checked.file),
         "languages": list(checked.languages),
         "audience": checked.audience,
+        "excluded": dict(checked.excluded),
+        "leaves": checked.leaves,
+        "trial": bool(checked.trial),
         "blocked": checked.blocked,
         "findings": [as_document(finding) for finding in checked.findings],
     }
@@ -89,6 +92,14 @@ def show(checked: Checked) -> None:
             )
         )
         click.echo(f"{checked.file}: {counts}{people}")
+    if checked.audience is not None and checked.excluded:
+        left_out = ", ".join(f"{count:,} {reason}" for reason, count in checked.excluded.items())
+        chosen = checked.audience + sum(checked.excluded.values())
+        click.echo(f"  the rule chooses {chosen:,}; left out: {left_out}")
+    if checked.leaves:
+        click.echo(f"  leaves {checked.leaves}, once approved, by `outreach cron`")
+    if checked.trial:
+        click.echo(f"  {checked.trial}")
 
 
 def counted(people: int) -> str:
@@ -98,12 +109,17 @@ def counted(people: int) -> str:
 def show_findings(findings: Iterable[Finding]) -> None:
     for finding in findings:
         mark, colour = _MARK[finding.severity]
-        click.echo(f"{click.style(mark, fg=colour, bold=True)} {finding.place}: {finding.problem}")
+        click.echo(
+            f"{click.style(mark, fg=colour, bold=True)} {finding.place}: {finding.problem}".replace("\n", "\n    ")
+        )
         click.echo(f"    {finding.check}: {finding.fix}")
 
 
-def refuse(checked: Checked) -> None:
-    """Blocked (exit code 6) if anything blocks."""
+def refuse(checked: Checked, *, shown: bool = False) -> None:
+    """Blocked (exit code 6) if anything blocks. It says what, unless the findings are `shown` already."""
     if blocking := [finding for finding in checked.findings if finding.blocks]:
         more = f" and {len(blocking) - 1} more" if len(blocking) > 1 else ""
-        raise Blocked(f"{checked.file} cannot be sent like this: {blocking[0].problem}{more}. Nobody has got anything")
+        why = f"{blocking[0].place}: {blocking[0].problem.splitlines()[0]}{more}"
+        if shown:
+            why = f"{len(blocking)} to mend, marked {_MARK[Severity.BLOCK][0]} above"
+        raise Blocked(f"{checked.file} cannot be sent like this: {why}. Nobody has got anything")

@@ -37,7 +37,8 @@ def plan(file: Path, as_json: bool) -> None:
     workspace = open_workspace()
     checked = look(workspace, file)
     if checked.blocked and not as_json:
-        show_findings(checked.findings)
+        told = str(checked.error or "")  # below, as what ends this
+        show_findings(each for each in checked.findings if not told.startswith(f"{each.place}: {each.problem}"))
     if checked.error is not None:
         raise checked.error
     refuse(checked)

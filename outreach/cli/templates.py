@@ -31,7 +31,8 @@ def preview(campaign: Path, address: str | None, out: Path, screenshot: bool, se
     """Write CAMPAIGN as HTML, text and .eml into a folder, for sample people or one subscriber.
 
     The sample people are of the shapes that break mails: a long name, no name, right to left, emoji and apostrophes.
-    Of each yes/no field that the message uses (renter), some have yes and some no; it says who. Nothing is sent, and links lead where they really go.
+    Of each yes/no field that the message uses (renter), some have yes and some no; it says who.
+    Nothing is sent, and links lead where they really go.
 
     \b
     outreach templates preview campaigns/welcome.md --serve

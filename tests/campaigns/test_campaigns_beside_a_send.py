@@ -72,7 +72,7 @@ def test_hostile_templates_beside_a_running_send(city):
             (city.root / "templates" / "deep").mkdir()
             (city.root / "templates" / "deep" / "layout.mjml").write_text(deep(70), "utf-8")
             file = city.write(GOOD.replace("---\nHello", "template: deep\n---\nHello"), "deep")
-            assert "nested more than 60 deep" in city.run("campaigns", "check", file, "--offline", code=6).stderr
+            assert "nested more than 60 deep" in city.run("campaigns", "check", file, "--offline", code=6).stdout
             with pytest.raises(TemplateError, match="broke down"):  # the compiler itself: only its child dies
                 mjml.compiled(deep(9_000), place="deep")
             assert sending.poll() is None

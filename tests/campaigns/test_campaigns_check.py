@@ -144,9 +144,34 @@ def test_an_audience_three_times_larger_than_any_before_is_told(city, monkeypatc
 
 def test_what_blocks_is_not_planned(city):
     result = city.run("campaigns", "plan", city.write(GOOD.replace("subject: ", "subject: Re: ")), code=6)
-    assert "cannot be sent like this: the subject pretends to be a reply" in result.stderr
+    said = "cannot be sent like this: campaigns/sweeping.md, line 2: the subject pretends to be a reply"
+    assert said in result.stderr
     assert "notise" in city.run("campaigns", "plan", city.write(FAULTY), code=1).stderr
     assert city.json("campaigns", "list") == []
+
+
+def test_a_wrong_rule_is_told_once_with_the_file_s_line(city):
+    result = city.run("campaigns", "check", city.write(GOOD.replace('sweeping"\n', 'sweeping" and wrd is 3\n')), code=6)
+    assert result.output.count("no field is called") == 1
+    told = result.stdout.splitlines()
+    assert told[0].startswith("✗ campaigns/sweeping.md, line 4: `to:` no field is called")
+    assert "column" not in told[0]
+    assert told[1] == '      topic is "Street sweeping" and wrd is 3'
+    assert told[2] == " " * told[1].index("wrd") + "^^^"
+    assert told[3].startswith("    audience: ")
+
+
+def test_who_is_left_out_when_it_leaves_and_what_trial_mode_means_is_told(city):
+    city.run("subscribers", "suppress", "p1@example.com", "--reason", "manual")
+    file = city.write(GOOD.replace("topic: S", "schedule: 2126-11-30 8:30 America/Los_Angeles\ntopic: S"))
+    told = city.run("campaigns", "check", file, OUTREACH_MODE="trial").stdout
+    assert "59 people would get it\n  the rule chooses 60; left out: 1 suppressed\n" in told
+    said = (
+        "  leaves Saturday, 30 November 2126, 8:30 America/Los_Angeles (UTC 16:30), once approved, by `outreach cron`"
+    )
+    assert said in told
+    assert "trial mode: only staff with a verified address (0 now)" in told
+    assert "trial mode" not in city.run("campaigns", "check", file).stdout
 
 
 def test_warnings_become_part_of_the_plan(city):

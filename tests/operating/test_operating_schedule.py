@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outreach import clock
-from outreach.campaigns.schedule import ScheduleError, how, not_after, parse, resolve
+from outreach.campaigns.schedule import ScheduleError, how, in_words, not_after, parse, resolve
 from outreach.errors import ConfigurationError
 
 LOS_ANGELES = zoneinfo.ZoneInfo("America/Los_Angeles")
@@ -26,6 +26,16 @@ def test_a_time_is_the_zone_s_own():
     once = parse("2026-12-01 09:00 America/Los_Angeles", default_zone="UTC")
     assert list(once.occurrences()) == [utc("2026-12-01 17:00")]
     assert list(parse("2026-12-01 09:00", default_zone="Europe/Berlin").occurrences()) == [utc("2026-12-01 08:00")]
+
+
+def test_an_hour_may_lack_its_zero():
+    assert parse("2026-11-30 8:30", default_zone="UTC").first == dt.datetime.fromisoformat("2026-11-30 08:30")
+    assert list(parse("FREQ=DAILY;COUNT=1 from 2026-11-30 8:30", default_zone="UTC").occurrences())
+
+
+def test_a_moment_in_words_names_the_day_in_utc_where_it_is_another():
+    said = in_words(utc("2026-12-01 04:30"), "America/Los_Angeles")
+    assert said == "Monday, 30 November 2026, 20:30 America/Los_Angeles (UTC 2026-12-01 04:30)"
 
 
 def test_a_time_that_the_change_skips_is_the_next_minute_that_exists():
