@@ -39,6 +39,7 @@ from outreach.rendering.layouts import Template
 from outreach.rendering.message import CompiledMessage
 from outreach.rendering.preview import render_preview
 from outreach.segmentation.catalogue import load_catalogue
+from outreach.segmentation.contradictions import two_values
 from outreach.segmentation.errors import RuleError
 from outreach.segmentation.fields import Catalogue
 from outreach.segmentation.sql import compile_rule
@@ -275,6 +276,7 @@ def _reach(
         previous=tuple(campaigns.previous_sizes(connection, main.name)),
         failures=tuple(rows.failures()),
         heaviest=rows.heaviest(),
+        hint=two_values(main.to),
     )
 
 

@@ -12,6 +12,7 @@ from outreach.cli.segment_words import words
 from outreach.cli.workspace import print_json
 from outreach.errors import OutreachError
 from outreach.segmentation.clauses import Clause, clauses
+from outreach.segmentation.contradictions import two_values
 from outreach.segmentation.counting import PREVIEW_SECONDS, TooSlow
 from outreach.segmentation.errors import RuleError
 from outreach.segmentation.explain import explain as explain_rule
@@ -101,7 +102,10 @@ def count(rule: str, seconds: float, as_json: bool) -> None:
     condition = asking.expression(rule)
     with asking.workspace.store.read() as connection:
         people, milliseconds = timed_count(connection, condition, seconds=seconds)
-    notes = asking.notes(asking.find(rule).rule, "en")
+    written = asking.find(rule).rule
+    notes = asking.notes(written, "en")
+    if not people and (hint := two_values(written)):
+        notes = [hint, *notes]
     if as_json:
         print_json({"count": people, "ms": milliseconds} | ({"notes": notes} if notes else {}))
     else:

@@ -21,7 +21,7 @@ def check(reach: Reach) -> Iterator[Finding]:
         yield Finding(
             CHECK, Severity.BLOCK, reach.place,
             f"nobody would get this campaign ({left_out or 'the rule matches nobody'})",
-            "look at the rule with `outreach segments explain`",
+            reach.hint or "look at the rule with `outreach segments explain`",
         )  # fmt: skip
         return
     largest = max(reach.previous, default=0)

@@ -114,6 +114,8 @@ class Reach:
     heaviest: Mapping[str, int] = field(default_factory=dict)
     """Bytes of the largest HTML part, decoded, by language."""
     untracked: int = 0
+    hint: str = ""
+    """What is probably wrong with a rule that chose nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

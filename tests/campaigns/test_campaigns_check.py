@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from outreach.segmentation.contradictions import two_values
 from tests.campaigns.conftest import GOOD
 
 FAULTY = """\
@@ -159,6 +160,23 @@ def test_a_wrong_rule_is_told_once_with_the_file_s_line(city):
     assert told[1] == '      topic is "Street sweeping" and wrd is 3'
     assert told[2] == " " * told[1].index("wrd") + "^^^"
     assert told[3].startswith("    audience: ")
+
+
+def test_a_rule_that_asks_for_two_districts_at_once_is_told_what_was_meant(city):
+    hint = "nobody has two values of district at once; write district in (2, 4)"
+    rule = "district is 2 and district is 4"
+    assert hint in city.run("segments", "count", rule).stderr
+    assert "two values" not in city.run("segments", "count", f"{rule} or district is 5").stderr
+    file = city.write(GOOD.replace('topic is "Street sweeping"', rule))
+    (finding,) = city.json("campaigns", "check", file, code=6)["findings"]
+    assert finding["fix"] == hint
+
+
+@pytest.mark.parametrize(
+    "rule", ["district is 2", "district is 2 and zip is 4", "district is 2 or district is 4", "((", "everyone"]
+)
+def test_other_rules_get_no_such_hint(rule):
+    assert two_values(rule) == ""
 
 
 def test_who_is_left_out_when_it_leaves_and_what_trial_mode_means_is_told(city):
