@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -121,15 +121,7 @@ def check(
     )
     found += _event(main, settings, now)
     if resolver is not None:
-        found += records.check(
-            resolver,
-            sending=sending_domain(settings, main),
-            sender=main.sender.address.rpartition("@")[2].lower(),
-            selector=settings.text("mail.dkim_selector"),
-            key=settings.key("mail.dkim_key"),
-            relay=urlsplit(settings.text("relay.url")).hostname or "",
-            now=now,
-        )
+        found += _domain(resolver, main, settings, now)
     return Checked(
         path,
         tuple(ordered(found)),
@@ -296,6 +288,18 @@ def _schedule(main: Definition, settings: Settings, now: dt.datetime) -> Schedul
         planned = parse(main.schedule, default_zone=zone)
         at = next(planned.occurrences(after=now), planned.first.replace(tzinfo=settings.zone)).astimezone(settings.zone)
     return Schedule(place=_place(str(main.path), main.lines.get("schedule")), written=main.schedule, at=at, now=now)
+
+
+def _domain(resolver: Resolver, main: Definition, settings: Settings, now: dt.datetime) -> Iterable[Finding]:
+    return records.check(
+        resolver,
+        sending=sending_domain(settings, main),
+        sender=main.sender.address.rpartition("@")[2].lower(),
+        selector=settings.text("mail.dkim_selector"),
+        key=settings.key("mail.dkim_key"),
+        relay=urlsplit(settings.text("relay.url")).hostname or "",
+        now=now,
+    )
 
 
 def _leaves(main: Definition, settings: Settings, now: dt.datetime) -> str:
