@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
-from outreach.rendering.layouts import layout_names, read_layout
+from outreach.rendering.layouts import DEFAULT, layout_names, read_layout
 from outreach.rendering.message import Mailbox, Source, compile_message
 from outreach.rendering.questions import Question
 from outreach.rendering.words import words
 from outreach.store import campaigns, tables
 from outreach.store.database import Store
 from outreach.tokens import Purpose
+from tests.conftest import missing
+from tests.preflight.test_preflight_axe import NOT_FOR_MAIL
 from tracking import copies
 from tracking.copies import Copies, Copy, Library
 from tracking.copying import Copier
@@ -137,6 +139,34 @@ def test_chromium_reads_it_and_axe_finds_nothing(library: Service) -> None:
         browser.close()
 
 
+@pytest.mark.browser
+def test_a_mail_of_each_shipped_layout_read_in_chromium_has_nothing_for_axe(
+    sqlite_store: Store, tmp_path: Path
+) -> None:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    if not Path("/usr/bin/chromium").exists():
+        missing("browser", "/usr/bin/chromium is not installed")
+    numbers = dict(enumerate(layout_names(), 11))
+    for number, name in numbers.items():
+        body = "Hello {{ first_name | default('neighbour') }}, see [the map](https://city.example/map)."
+        campaign_of(sqlite_store, tmp_path / "links", body, number=number, layout=name)
+    assert Copier(sqlite_store, tmp_path / "links", archive=True).run_once() == len(numbers)
+    off = {rule: {"enabled": False} for rule in NOT_FOR_MAIL}
+    with running(tmp_path) as service, sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        for scheme in ("light", "dark"):
+            context = browser.new_context(bypass_csp=True, color_scheme=scheme, viewport={"width": 360, "height": 740})
+            page = context.new_page()
+            for number, name in numbers.items():
+                page.goto(f"http://127.0.0.1:{service.port}/v/{token(Purpose.VIEW, 7, campaign_id=number)}")
+                assert "see the map" in page.inner_text("body")
+                found = axe.Axe().run(page, options={"rules": off})
+                assert found.violations_count == 0, (name, scheme, found.generate_report())
+                assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        browser.close()
+
+
 def source(layout: str, body: str, *, language: str = "en") -> Source:
     return Source(
         subject="Sweeping",
@@ -151,8 +181,10 @@ def source(layout: str, body: str, *, language: str = "en") -> Source:
     )
 
 
-def campaign_of(store: Store, folder: Path, body: str, *, number: int) -> None:
-    written = replace(source(read_layout(), body), subject="Sweeping in district {{ district | default('yours') }}")
+def campaign_of(store: Store, folder: Path, body: str, *, number: int, layout: str = DEFAULT) -> None:
+    written = replace(
+        source(read_layout(layout), body), subject="Sweeping in district {{ district | default('yours') }}"
+    )
     compiled = compile_message(written, known_fields=("email", "first_name", "district"))
     at = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
     with store.write() as connection:
