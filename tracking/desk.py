@@ -144,8 +144,8 @@ class Desk:
         organisation = self._house.organisation
         language = self._language(request, None, asked=(found.locale or "") if found else "")
         if found is None or not found.is_valid(dt.datetime.now(dt.UTC)):
-            asked_for = held.expired if found and found.kind == confirmations.HELD else signup.expired
-            return _page(410, asked_for(language=language, organisation=organisation))
+            told = found is not None and found.kind == confirmations.HELD
+            return _page(410, signup.expired(language=language, organisation=organisation, held=told))
         if found.kind == confirmations.HELD:
             return await self._held(request, found, language=language)
         if not act:

@@ -36,17 +36,6 @@ def page(story: Mapping[str, Any], *, language: str, organisation: str) -> Page:
     )
 
 
-def expired(*, language: str, organisation: str) -> Page:
-    words = LANGUAGES[language]
-    return Page(
-        language=language,
-        title=words.expired_title,
-        heading=words.expired_title,
-        organisation=organisation,
-        lines=(words.held_expired,),
-    )
-
-
 def _you(story: Mapping[str, Any], words: Words) -> Pairs:
     spoken = LANGUAGES.get((story["language"] or "").split("-")[0])
     suppression = story["suppression"]

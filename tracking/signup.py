@@ -154,12 +154,13 @@ def confirmed(*, language: str, organisation: str, choices: str) -> Page:
     )
 
 
-def expired(*, language: str, organisation: str) -> Page:
+def expired(*, language: str, organisation: str, held: bool = False) -> Page:
+    """A mailed link that works no more; `held`: it led to what we hold."""
     words = LANGUAGES[language]
     return Page(
         language=language,
         title=words.expired_title,
         heading=words.expired_title,
         organisation=organisation,
-        lines=(words.expired_note,),
+        lines=(words.held_expired if held else words.expired_note,),
     )
