@@ -23,15 +23,14 @@ def load_catalogue(connection: Connection, *, segments: Mapping[str, str]) -> Ca
         select(tables.topic.c.id, tables.topic.c.name, tables.topic.c.department_id).order_by(tables.topic.c.id)
     )
     departments = connection.execute(select(tables.department.c.name, tables.department.c.id))
-    campaigns = connection.execute(
-        select(tables.campaign.c.name, tables.campaign.c.id, tables.campaign.c.planned_at)
-    ).all()
+    made = tables.campaign
+    campaigns = connection.execute(select(made.c.name, made.c.id, made.c.planned_at, made.c.started_at)).all()
     return Catalogue(
         fields=_fields(connection),
         topics=tuple(Topic(row.id, row.name, row.department_id) for row in topics),
         departments={row.name: row.id for row in departments},
         campaigns={row.name: row.id for row in campaigns},
-        planned={row.id: row.planned_at.date() - _A_DAY for row in campaigns},
+        begun={row.id: min(row.planned_at, row.started_at or row.planned_at).date() - _A_DAY for row in campaigns},
         segments=dict(segments),
     )
 

@@ -90,8 +90,9 @@ class Catalogue:
     topics: tuple[Topic, ...] = ()
     departments: Mapping[str, int] = field(default_factory=dict)
     campaigns: Mapping[str, int] = field(default_factory=dict)
-    planned: Mapping[int, dt.date] = field(default_factory=dict)
-    """By campaign: the day before which nobody can have done anything with it."""
+    begun: Mapping[int, dt.date] = field(default_factory=dict)
+    """By campaign: the day before which nobody can have done anything with it. One that was imported was started
+    long before it was planned here."""
     segments: Mapping[str, str] = field(default_factory=dict)
 
     def words(self) -> tuple[str, ...]:

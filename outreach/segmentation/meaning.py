@@ -273,7 +273,7 @@ class Meaning:
         if once and first is not None and end is None:
             return LastSince(mailing, latest, first)
         if mailing.kind == CAMPAIGN:
-            first = first or self.catalogue.planned.get(mailing.id)  # the days before need not be read
+            first = first or self.catalogue.begun.get(mailing.id)  # the days before need not be read
         event = Kind.OPEN if node.verb == "opened" else Kind.CLICK
         return DayCount(event, mailing, first, end, count.kind, count.number)
 

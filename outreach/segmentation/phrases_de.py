@@ -77,6 +77,7 @@ GERMAN: Mapping[str, str] = {
     "at most.no": "mehr als {number} {things}",
     "exactly": "genau {number} {things}",
     "exactly.no": "nicht genau {number} {things} (vielleicht gar nichts)",
+    "twice": "dasselbe an zwei Tagen zählt zweimal",
     "scope.department": " vom Amt {name}",
     "scope.topic": " zum Thema {name}",
     "scope.campaign": " der Kampagne {name}",

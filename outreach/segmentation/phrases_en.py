@@ -77,6 +77,7 @@ ENGLISH: Mapping[str, str] = {
     "at most.no": "more than {number} {things}",
     "exactly": "exactly {number} {things}",
     "exactly.no": "more or fewer than {number} {things} (perhaps none)",
+    "twice": "the same one on two days counts twice",
     "scope.department": " from department {name}",
     "scope.topic": " about topic {name}",
     "scope.campaign": " of campaign {name}",

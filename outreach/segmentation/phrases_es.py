@@ -77,6 +77,7 @@ SPANISH: Mapping[str, str] = {
     "at most.no": "más de {number} {things}",
     "exactly": "exactamente {number} {things}",
     "exactly.no": "una cantidad de {things} distinta de {number} (quizá ninguna)",
+    "twice": "lo mismo en dos días cuenta dos veces",
     "scope.department": " del departamento {name}",
     "scope.topic": " sobre el tema {name}",
     "scope.campaign": " de la campaña {name}",

@@ -167,7 +167,9 @@ class _Compiler:
             finished = campaign.c.finished_at
             people = people.where(or_(finished.is_(None), finished >= midnight(first, self.zone) - _LATE))
         if end is not None:
-            people = people.where(campaign.c.planned_at < midnight(end, self.zone))
+            # Whichever was earlier: another system's campaigns were planned here when they were imported.
+            last = midnight(end, self.zone)
+            people = people.where(or_(campaign.c.planned_at < last, campaign.c.started_at < last))
         return people
 
 

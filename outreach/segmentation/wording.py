@@ -148,12 +148,14 @@ class Wording:
         parts: dict[str, Any] = {"scope": self._scope(node.scope), "window": window}
         if never:
             return self.say(f"{node.verb}.none", **parts)
-        return self.say(node.verb, quantity=self._quantity(node.verb, count, no=no), **parts)
+        quantity = self._quantity(node.verb, count, no=no)
+        if node.window and node.verb != "received" and not _at_least_one(count, no=no):
+            quantity = _remarked(quantity, self.say("twice"))
+        return self.say(node.verb, quantity=quantity, **parts)
 
     def _quantity(self, verb: Verb, count: Count, *, no: bool) -> str:
         things = _THINGS[verb]
-        at_least_one = (count.kind == "at least" and count.number == 1) or (count.number == 0 and no)
-        if at_least_one:
+        if _at_least_one(count, no=no):
             return self.say(f"{things}.one")
         counted = self.say(f"{things}.1" if count.number == 1 else things)
         return self.say(count.kind + (".no" if no else ""), number=count.number, things=counted)
@@ -169,6 +171,15 @@ class Wording:
     def _locale(self) -> Locale:
         known = self.language.split("-")[0].lower()
         return Locale(known if known in LANGUAGES else "en")
+
+
+def _at_least_one(count: Count, *, no: bool) -> bool:
+    return count.number == 0 if no else count == _ONCE
+
+
+def _remarked(said: str, remark: str) -> str:
+    """With a remark in brackets, or in those that are there already."""
+    return f"{said[:-1]}; {remark})" if said.endswith(")") else f"{said} ({remark})"
 
 
 def _plain(name: Name) -> str:

@@ -58,7 +58,20 @@ SENTENCES = [
     (
         "clicked campaign parking-3 exactly once before 2026-10-01",
         "en",
-        "People who clicked exactly 1 link of campaign “parking-3” before October 1, 2026.",
+        "People who clicked exactly 1 link (the same one on two days counts twice) of campaign “parking-3” before"
+        " October 1, 2026.",
+    ),
+    (
+        "clicked at most 2 times within 7 days",
+        "de",
+        "Personen, die in den letzten 7 Tagen (seit 14. November 2026) höchstens 2 Links (vielleicht gar nichts;"
+        " dasselbe an zwei Tagen zählt zweimal) angeklickt haben.",
+    ),
+    (
+        "opened at least 3 times about parking since yesterday",
+        "es",
+        "Personas que abrieron 3 o más campañas (lo mismo en dos días cuenta dos veces) sobre el tema «Parking» el"
+        " 20 de noviembre de 2026 o después.",
     ),
     ("not received campaign parking-3", "es", "Personas que no recibieron la campaña «parking-3»."),
     (

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from outreach.errors import UsageError
+from outreach.segmentation import compile_rule, count, load_catalogue
 from outreach.store import campaigns, engagement, engagement_check, past_events, tables, topics
 from outreach.store.deliveries import State
 from outreach.subscribers import past
@@ -65,6 +66,26 @@ def write(tmp_path, text, name="activity.csv"):
     path = tmp_path / name
     path.write_text(text, "utf-8")
     return path
+
+
+IMPORTED = {
+    "received before 2026-04-01": 2,
+    "received campaign imported-parking-news-1 before 2026-04-01": 2,
+    "received at least 2 times between 2026-03-01 and 2026-03-31": 0,
+    "opened campaign imported-parking-news-1 before 2026-04-01": 1,
+    "opened campaign imported-street-sweeping-1 on 2026-03-05": 1,
+    "clicked campaign imported-street-sweeping-1 before 2026-04-01": 1,
+    "opened campaign imported-parking-news-1 before 2026-03-09": 0,
+}
+
+
+def test_rules_find_what_was_done_with_another_system_s_mail_before_it_was_imported(town, tmp_path, now):
+    read(town, write(tmp_path, MAILCHIMP), now)
+    read(town, write(tmp_path, GOVDELIVERY, "bulletins.csv"), now)
+    with town.read() as connection:
+        catalogue = load_catalogue(connection, segments={})
+        found = {rule: count(connection, compile_rule(rule, catalogue, now=now, zone=ZONE)) for rule in IMPORTED}
+    assert found == IMPORTED
 
 
 def test_mailchimp_s_activity_is_counted_once_however_often_it_is_read(town, tmp_path, now):
