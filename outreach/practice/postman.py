@@ -62,11 +62,11 @@ def _one(
 ) -> Written:
     left_out = gate(claimed, message_class=campaign.message_class)
     if left_out is not None:
-        return Written(claimed.claim_id, claimed.subscriber_id, left_out.state, left_out.reason)
+        return Written(claimed.claim_id, claimed.subscriber_id, left_out.state, left_out.reason, at=now)
     attributes = {**claimed.attributes, "email": claimed.address, "language": claimed.locale}
     recipient = Recipient(claimed.subscriber_id, str(claimed.address), attributes)
     sent.append(composers[claimed.language].compose(recipient, now=now))
-    return Written(claimed.claim_id, claimed.subscriber_id, State.ACCEPTED, "250 2.0.0 practice")
+    return Written(claimed.claim_id, claimed.subscriber_id, State.ACCEPTED, "250 2.0.0 practice", at=now)
 
 
 def _composers(campaign: Campaign, settings: Settings, documents: dict[str, object]) -> dict[str, Composer]:

@@ -127,7 +127,7 @@ class Ledger:
         reach("noted")
 
     def settle(self, claimed: Claimed, state: State, reason: str, *, due_at: dt.datetime | None = None) -> None:
-        """Note how one delivery ended; `flush` commits it."""
+        """Note how one delivery ended, now; `flush` commits it."""
         self._note(claimed, state, reason, due_at)
         self.tally[state] += 1
 
@@ -173,4 +173,5 @@ class Ledger:
     ) -> None:
         del self._claimed[claimed.subscriber_id]
         self._on_wire.discard(claimed.subscriber_id)
-        self._written.append(Written(claimed.claim_id, claimed.subscriber_id, state, reason[:500], due_at, tried))
+        at = self._clock()
+        self._written.append(Written(claimed.claim_id, claimed.subscriber_id, state, reason[:500], due_at, tried, at))

@@ -50,6 +50,9 @@ class Written(NamedTuple):
     due_at: dt.datetime | None = None
     tried: bool = True
     """False if nothing was attempted after all: then it does not count."""
+    at: dt.datetime | None = None
+    """When that became known, which is before it is written; None if nobody can say: then the time of the claim stays,
+    which nothing that came of the message can be older than."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +205,7 @@ def _fresh(
 def write_down(connection: Connection, campaign_id: int, results: Sequence[Written], *, now: dt.datetime) -> None:
     """Record how deliveries ended. All or nothing: FenceLost if any of them is no longer ours.
 
-    What would wait again is cancelled where the campaign was stopped meanwhile.
+    What would wait again is cancelled where the campaign was stopped meanwhile; without a time it is due now.
     """
     if not results:
         return
@@ -217,11 +220,10 @@ def write_down(connection: Connection, campaign_id: int, results: Sequence[Writt
     written = _WRITE_DOWN.run(
         connection,
         [
-            (item.subscriber_id, item.claim_id, item.state.value, item.reason, 0 if item.tried else 1)
+            (item.subscriber_id, item.claim_id, item.state.value, item.reason, 0 if item.tried else 1, item.at)
             for item in results
         ],
         campaign=campaign_id,
-        moment=now,
     )
     if written != len(results):
         raise FenceLost(f"{len(results) - written} deliveries were taken over by another worker; this one stops here")
@@ -247,11 +249,11 @@ _WRITE_DOWN = Prepared(
     .values(
         state=bindparam("outcome"),
         reason=bindparam("why"),
-        at=bindparam("moment", type_=delivery.c.at.type),
+        at=func.coalesce(bindparam("moment", type_=delivery.c.at.type), delivery.c.at),
         claim_id=None,
         attempts=delivery.c.attempts - bindparam("untried"),
     ),
-    "person", "fence", "outcome", "why", "untried",
+    "person", "fence", "outcome", "why", "untried", "moment",
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Connection, Dialect, Engine, Integer, Update, event
@@ -54,7 +54,7 @@ class Prepared:
     """A statement for many rows, where looking at each value's type would cost more than the database does.
 
     Compiled once for each dialect. `varying` are the names of the values that differ from row to row: plain integers,
-    texts and None, which every driver takes as they are.
+    texts, moments and None.
     """
 
     def __init__(self, statement: Update, *varying: str) -> None:
@@ -66,6 +66,9 @@ class Prepared:
         compiled = self._for(connection.dialect)
         constants = {**compiled.params, **{name: self._bound(compiled, name, shared[name]) for name in shared}}
         order = compiled.positiontup
+        kept = [(place, process) for place, name in enumerate(self._varying) if (process := _binds(compiled, name))]
+        if kept:
+            rows = (_processed(row, kept) for row in rows)
         values: list[Any]
         if order is None:
             values = [{**constants, **dict(zip(self._varying, row, strict=True))} for row in rows]
@@ -81,8 +84,20 @@ class Prepared:
 
     @staticmethod
     def _bound(compiled: SQLCompiler, name: str, value: Any) -> Any:
-        process = compiled.binds[name].type.dialect_impl(compiled.dialect).bind_processor(compiled.dialect)
+        process = _binds(compiled, name)
         return process(value) if process is not None else value
+
+
+def _binds(compiled: SQLCompiler, name: str) -> Callable[[Any], Any] | None:
+    """What makes a value of ours one that the driver takes; None where it takes ours."""
+    return compiled.binds[name].type.dialect_impl(compiled.dialect).bind_processor(compiled.dialect)
+
+
+def _processed(row: Sequence[Any], processes: Iterable[tuple[int, Callable[[Any], Any]]]) -> Sequence[Any]:
+    values = list(row)
+    for place, process in processes:
+        values[place] = process(values[place])
+    return values
 
 
 def _filled(values: list[Any], places: list[int], row: Sequence[Any]) -> tuple[Any, ...]:

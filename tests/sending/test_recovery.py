@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from outreach.sending import identity
 from outreach.sending.journal import Journal
@@ -54,6 +54,33 @@ def test_the_journal_decides(world) -> None:
     assert city.counts() == {"accepted": 4, "bounced": 1, "in_doubt": 1}
     assert len(transport.messages) == 3
     assert list(city.folder.iterdir()) == []
+
+
+def test_what_was_accepted_keeps_the_time_of_its_claim(world) -> None:
+    """Nobody knows when the server answered; what a person did since must not come before it (tracking.rules)."""
+    city = world(3)
+    crash(city)
+    recover(city.store, now=city.clock() + dt.timedelta(hours=1))
+    assert times(city) == {1: city.clock(), 2: city.clock(), 3: city.clock()}
+
+
+def test_an_outcome_has_the_time_of_its_answer_not_of_its_writing(world) -> None:
+    city = world(2)
+    now = city.clock()
+    with Ledger(city.store, city.campaign.id, folder=city.folder, clock=lambda: now) as ledger:
+        first, second = ledger.claim(2)
+        now += dt.timedelta(seconds=20)
+        ledger.settle(first, State.ACCEPTED, "250 2.0.0 ok")
+        now += dt.timedelta(seconds=9)
+        ledger.settle(second, State.ACCEPTED, "250 2.0.0 ok")
+        now += dt.timedelta(minutes=1)
+        ledger.flush()
+    assert times(city) == {n: city.clock() + dt.timedelta(seconds=after) for n, after in ((1, 20), (2, 29))}
+
+
+def times(city) -> dict[int, dt.datetime]:
+    with city.store.read() as connection:
+        return dict(connection.execute(select(tables.delivery.c.subscriber_id, tables.delivery.c.at)).all())
 
 
 def test_recovering_twice_is_recovering_once(world) -> None:

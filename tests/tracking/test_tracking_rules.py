@@ -187,15 +187,20 @@ def test_every_reason_fits_its_column(reason: Reason) -> None:
 
 def test_judging_counts_from_acceptance(store: Store) -> None:
     sent = NINE + dt.timedelta(seconds=5)
+    outcomes = [
+        (State.ACCEPTED, "250 2.0.0 ok"),
+        (State.BOUNCED, "550 5.1.1 no such user"),
+        (State.ACCEPTED, "it was answered later"),  # a doubt, settled by what is judged here
+    ]
     with store.write() as connection:
         connection.execute(
             insert(tables.delivery),
             [
-                {"campaign_id": 1, "subscriber_id": 1, "state": State.ACCEPTED.value, "at": sent},
-                {"campaign_id": 1, "subscriber_id": 2, "state": State.BOUNCED.value, "at": sent},
+                {"campaign_id": 1, "subscriber_id": person, "state": state.value, "at": sent, "reason": reason}
+                for person, (state, reason) in enumerate(outcomes, 1)
             ],
         )
-    hits = [(1, 6), (2, 7), (1, 90)]
+    hits = [(1, 6), (2, 7), (1, 90), (3, 4)]
     with store.write_events() as connection:
         for number, (person, seconds) in enumerate(hits, 1):
             at_ms = to_ms(NINE) + seconds * 1000
@@ -204,4 +209,4 @@ def test_judging_counts_from_acceptance(store: Store) -> None:
     judge_due(store, now=NINE + dt.timedelta(hours=1))
     found = [(verdict, reason) for verdict, reason, _ in verdicts(store)]
     person = (Verdict.PERSON, Reason.NOTHING_ODD)
-    assert found == [(Verdict.MACHINE, Reason.TOO_SOON), person, person]
+    assert found == [(Verdict.MACHINE, Reason.TOO_SOON), person, person, person]
