@@ -319,7 +319,7 @@ def _event(main: Definition, settings: Settings, now: dt.datetime) -> Iterator[F
         event = event_of(main, default_zone=zone)
         leaves = next(parse(main.schedule, default_zone=zone).occurrences(after=now), now) if main.schedule else now
         place = _place(str(main.path), main.lines.get("event"))
-        yield from invitation.check(event.start if event else None, place, leaves=leaves)
+        yield from invitation.check(event, place, leaves=leaves)
 
 
 def _hours(text: str) -> tuple[dt.time, dt.time] | None:

@@ -10,6 +10,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from outreach.preflight.draft import City, Draft
 from outreach.preflight.findings import Finding, Severity
+from outreach.rendering.expressions import always_says
 
 CHECK: Final = "footer"
 _HIDDEN = re.compile(r"display:\s*none|visibility:\s*hidden|opacity:\s*0(?![.\d])")
@@ -38,6 +39,11 @@ def check(draft: Draft, city: City) -> Iterator[Finding]:
         yield Finding(
             CHECK, Severity.BLOCK, place, "there is no way to unsubscribe",
             'put <a href="{{ unsubscribe_url }}">{{ leave }}</a> into the layout',
+        )  # fmt: skip
+    elif not always_says(message.html, "unsubscribe_url"):
+        yield Finding(
+            CHECK, Severity.BLOCK, place, "there is a way to unsubscribe for some people only",
+            "put it outside {% if … %}; everybody needs one",
         )  # fmt: skip
     elif _hidden(message.html):
         yield Finding(

@@ -7,22 +7,28 @@ from collections.abc import Iterator
 from typing import Final
 
 from outreach.preflight.findings import Finding, Severity
+from outreach.rendering.invitation import Event
 
 CHECK: Final = "event"
 SHORT: Final = dt.timedelta(hours=2)
 """Ours: who reads their mail at noon cannot come at one."""
 
 
-def check(start: dt.datetime | None, place: str, *, leaves: dt.datetime) -> Iterator[Finding]:
-    """`start` of the event, and when the mail `leaves` at the earliest; None: there is no event."""
-    if start is None:
+def check(event: Event | None, place: str, *, leaves: dt.datetime) -> Iterator[Finding]:
+    """The event, if there is one, and when the mail `leaves` at the earliest."""
+    if event is None:
         return
-    if start <= leaves:
+    if event.end <= leaves:
         yield Finding(
             CHECK, Severity.BLOCK, place, "the event is over before the mail leaves",
             "name the next date, or take the line away",
         )  # fmt: skip
-    elif start - leaves < SHORT:
+    elif event.start <= leaves:
+        yield Finding(
+            CHECK, Severity.WARN, place, "the event has begun when the mail leaves",
+            "send it earlier, or say in the first sentence until when people can come",
+        )  # fmt: skip
+    elif event.start - leaves < SHORT:
         yield Finding(
             CHECK, Severity.WARN, place, "the event begins within two hours of the mail",
             "send it earlier, or say in the first sentence that it is soon",

@@ -219,6 +219,12 @@ def names(tree: nodes.Template) -> dict[str, int]:
     return found
 
 
+def always_says(source: str, name: str) -> bool:
+    """Whether a source prints a name to everybody: on its own, and outside every condition."""
+    top = (node for node in parse(source, place="template").body if isinstance(node, nodes.Output))
+    return any(isinstance(said, nodes.Name) and said.name == name for output in top for said in output.nodes)
+
+
 def check(
     source: str, *, place: str, known: Collection[str], first_line: int = 1, report: Report = refuse
 ) -> frozenset[str]:

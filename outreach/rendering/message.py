@@ -308,7 +308,7 @@ def _text(source: Source, body: str, placeholders: Placeholders, links: Links) -
         "preheader": placeholders.protect(source.preheader.strip(), place=place),
     }
     text = written.filled(source.text, slots, placeholders=placeholders, links=links, place=place)
-    return text if "unsubscribe_url" in source.text else f"{text}\n{footer}"
+    return text if expressions.always_says(source.text, "unsubscribe_url") else f"{text}\n{footer}"
 
 
 def _escaped(protected: str) -> str:

@@ -64,11 +64,12 @@ def read(folder: Path) -> Iterator[Made]:
     """Every message of a campaign that was made, file by file. A line that a crash cut short is left out."""
     for path in sorted(folder.glob("*.jsonl")):
         terms: dict[str, Any] = {}
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8", errors="replace") as file:  # the cut may go through a letter
             for line in file:
-                if not line.endswith("\n"):
-                    break
-                found = json.loads(line)
+                try:
+                    found = json.loads(line)
+                except ValueError:
+                    continue
                 if isinstance(found, dict):
                     terms = found
                 else:

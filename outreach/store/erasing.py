@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 import secrets
 from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, delete, insert, select, text, update
+from sqlalchemy import Connection, Text, cast, delete, func, insert, select, text, update
 
 from outreach.errors import ConfigurationError
 from outreach.store import tables
@@ -88,9 +89,9 @@ def _forget(connection: Connection, person: int, address: str) -> None:
             )
             .values(reason="a reply that named the address")
         )
-    mine = consent.c.subscriber_id == person
+    mine, names = consent.c.subscriber_id == person, naming(address)
     for row in connection.execute(select(consent.c.id, consent.c.evidence).where(mine)).all():
-        if address in str(row.evidence).lower():
+        if names.search(str(row.evidence)):
             connection.execute(update(consent).where(consent.c.id == row.id).values(evidence={"erased": True}))
     connection.execute(delete(tables.subscriber).where(tables.subscriber.c.id == person))
 
@@ -101,16 +102,25 @@ def hashes(connection: Connection) -> set[str]:
     return set(connection.scalars(select(suppression.c.address).where(suppression.c.reason == Reason.ERASED.value)))
 
 
+def naming(address: str) -> re.Pattern[str]:
+    """Finds an address in any case of letters, and not within a longer one: ann@city.example is not joann@city.example.
+
+    What may stand in an address beside letters is in RFC 5322, 3.2.3.
+    """
+    before, after = r"(?<![\w.!#$%&'*+/=?^`{|}~-])", r"(?![\w-]|\.\w)"
+    return re.compile(before + re.escape(address) + after, re.IGNORECASE | re.ASCII)
+
+
 def mentions(connection: Connection, address: str) -> list[str]:
     """Every column of the main database in which the address still stands."""
-    found = []
+    found, names = [], naming(address)
     for table in tables.main.sorted_tables:
         for column in table.columns:
-            value: Any = column
             words = str(column.type).upper()
             if not any(kind in words for kind in ("CHAR", "TEXT", "JSON")):
                 continue
-            said = text(f'SELECT 1 FROM "{table.name}" WHERE lower(CAST("{value.name}" AS TEXT)) LIKE :it LIMIT 1')  # noqa: S608  # our own names
-            if connection.execute(said, {"it": f"%{address}%"}).first():
-                found.append(f"{table.name}.{value.name}")
+            value = func.lower(cast(column, Text))
+            said = connection.scalars(select(value).where(value.contains(address, autoescape=True)))
+            if any(map(names.search, said)):
+                found.append(f"{table.name}.{column.name}")
     return found

@@ -10,6 +10,7 @@ import contextlib
 import csv
 import datetime as dt
 import os
+import re
 import sqlite3
 import zipfile
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ from outreach.store.database import Store
 MADE: Final = "exports.list"
 """In data/: the files we exported to, one a line."""
 _CHUNK: Final = 1 << 20
+_LONGEST: Final = 320
+"""More than any address (RFC 5321, 4.5.3.1): what two chunks of a file have in common."""
 
 
 def note_export(data: Path, path: Path) -> None:
@@ -56,7 +59,6 @@ def verify(store: Store, data: Path, address: str) -> list[str]:
 def _tables(data: Path) -> Iterator[Path]:
     yield from (data / "rejects").glob("*.csv")
     yield from (data / "archive").glob("*/*.jsonl")  # what was said to whom: one line is one person's
-    yield from (data / "archive").glob("*/*.jsonl")
     with contextlib.suppress(FileNotFoundError):
         for line in dict.fromkeys((data / MADE).read_text("utf-8").splitlines()):
             if Path(line).is_file():
@@ -86,12 +88,17 @@ def _clean_table(path: Path, address: str) -> None:
 
 
 def _clean_text(path: Path, draft: Path, address: str) -> None:
-    encoding = "utf-8-sig" if path.read_bytes()[:3] == b"\xef\xbb\xbf" else "utf-8"
-    with path.open(encoding=encoding, newline="") as old, draft.open("w", encoding=encoding, newline="") as new:
+    """A line that a crash cut short may end within a letter."""
+    encoding, errors = "utf-8-sig" if path.read_bytes()[:3] == b"\xef\xbb\xbf" else "utf-8", "surrogateescape"
+    names = erasing.naming(address).search
+    with (
+        path.open(encoding=encoding, errors=errors, newline="") as old,
+        draft.open("w", encoding=encoding, errors=errors, newline="") as new,
+    ):
         if path.suffix == ".jsonl":
-            new.writelines(line for line in old if address not in line.lower())
+            new.writelines(line for line in old if not names(line))
         else:
-            csv.writer(new).writerows(row for row in csv.reader(old) if address not in " ".join(row).lower())
+            csv.writer(new).writerows(row for row in csv.reader(old) if not names("\n".join(row)))
         new.flush()
         os.fsync(new.fileno())
 
@@ -99,12 +106,12 @@ def _clean_text(path: Path, draft: Path, address: str) -> None:
 def _clean_workbook(path: Path, draft: Path, address: str) -> None:
     from openpyxl import Workbook, load_workbook
 
-    book = Workbook(write_only=True)
+    book, names = Workbook(write_only=True), erasing.naming(address).search
     old = load_workbook(path, read_only=True)
     for sheet in old.worksheets:
         kept = book.create_sheet(sheet.title)
         for row in sheet.iter_rows(values_only=True):
-            if not any(address in str(cell).lower() for cell in row):
+            if not any(names(str(cell)) for cell in row):
                 kept.append(row)
     old.close()
     book.save(draft)
@@ -114,20 +121,20 @@ def _holds(path: Path, address: str) -> bool:
     """Whether an address stands in a file, in any case of letters; in a spreadsheet, within its archive."""
     try:
         if path.suffix == ".xlsx":
-            needle = escape(address).encode()  # as XML has it
+            names = erasing.naming(escape(address))  # as XML has it
             with zipfile.ZipFile(path) as archive:
-                return any(_streams(archive.open(name), needle) for name in archive.namelist())
-        return _streams(path.open("rb"), address.encode())
+                return any(_says(archive.open(name), names) for name in archive.namelist())
+        return _says(path.open("rb"), erasing.naming(address))
     except (OSError, zipfile.BadZipFile):
         return False
 
 
-def _streams(file: IO[bytes], needle: bytes) -> bool:
-    """A megabyte at a time."""
+def _says(file: IO[bytes], names: re.Pattern[str]) -> bool:
+    """A megabyte at a time; whatever is no ASCII is as good as a blank here, since no address has it."""
     with file:
-        tail = b""
-        while chunk := file.read(_CHUNK):
-            if needle in (tail + chunk).lower():
+        tail = ""
+        while chunk := file.read(_CHUNK).decode("ascii", "replace"):
+            if names.search(tail + chunk):
                 return True
-            tail = chunk[-len(needle) :]
+            tail = chunk[-_LONGEST:]
     return False

@@ -39,6 +39,16 @@ def test_each_mail_is_made_again_byte_for_byte(city, sent):
         assert mail(city, address) == sent[address]
 
 
+def test_a_line_that_a_crash_cut_within_a_letter_is_left_out(city, sent):
+    (file,) = (city.root / "data" / "archive").glob("*/*.jsonl")
+    lines = file.read_bytes().splitlines(keepends=True)
+    (zoe,) = [line for line in lines if "Zoë".encode() in line]
+    torn = zoe[: zoe.index("Zoë".encode()) + 3]
+    file.write_bytes(b"".join(line for line in lines if line != zoe) + torn)
+    assert mail(city, "p0@example.com") == sent["p0@example.com"]
+    assert b"was never made for zoe@example.com" in mail(city, "zoe@example.com", code=1)
+
+
 def test_what_has_changed_since_changes_nothing(city, sent):
     city.people(["zoe@example.com,Zora,7"])
     city.write(GOOD.replace("Monday", "Tuesday"))

@@ -143,11 +143,17 @@ def test_a_date_that_cannot_be_read_is_a_finding_with_its_line(city):
 
 @pytest.mark.parametrize(
     ("hours", "found"),
-    [(-1, [("block", "over before the mail leaves")]), (1, [("warn", "within two hours")]), (3, [])],
+    [
+        (-2, [("block", "over before the mail leaves")]),
+        (-1, [("warn", "has begun")]),
+        (1, [("warn", "within two hours")]),
+        (3, []),
+    ],
 )
 def test_nobody_is_invited_to_what_is_over(hours, found):
     noon = utc("2026-12-01 12:00")
-    findings = check(noon + dt.timedelta(hours=hours), "x.md, line 5", leaves=noon)
+    start = noon + dt.timedelta(hours=hours)
+    findings = check(Event("Fair", start, start + dt.timedelta(hours=2)), "x.md, line 5", leaves=noon)
     assert [(each.severity, said in each.problem) for each, (_, said) in zip(findings, found, strict=True)] == [
         (severity, True) for severity, _ in found
     ]

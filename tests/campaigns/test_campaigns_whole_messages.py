@@ -66,8 +66,9 @@ def test_both_parts_share_the_numbers_of_their_links(city, letter):
 
 
 def test_a_text_without_a_way_out_gets_one(city, letter):
-    letter(message_txt="Short.\n")
-    assert "\n-- \nYou get this because" in seen(city, city.write(FRONT))[1]
+    for text in ("Short.\n", "Short.\n{% if district == 9 %}{{ leave }}: {{ unsubscribe_url }}{% endif %}\n"):
+        letter(message_txt=text)
+        assert "\n-- \nYou get this because" in seen(city, city.write(FRONT))[1]
 
 
 def test_each_language_has_its_own_or_the_main_one(city, letter):

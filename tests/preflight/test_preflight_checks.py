@@ -223,10 +223,14 @@ def test_syllables(word, count):
     assert language.syllables(word, "en") == count
 
 
+LEAVE = '<p><a href="{{ unsubscribe_url }}">{{ leave }}</a></p>'
+
+
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
         ("{{ unsubscribe_url }}", "https://city.example/leave", "no way to unsubscribe"),
+        (LEAVE, f"{{% if district %}}{LEAVE}{{% endif %}}", "for some people only"),
         ('<p><a href="{{ unsubscribe_url }}">', '<p style="display: none"><a href="{{ unsubscribe_url }}">', "hidden"),
         ("{{ postal_address }}", "", "postal address is not printed"),
     ],

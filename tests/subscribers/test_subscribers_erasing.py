@@ -93,6 +93,31 @@ def test_spreadsheets_and_json_lines_that_we_made_are_cleaned_too(store: Store, 
     assert [json.loads(line)["email"] for line in files[1].read_text("utf-8").splitlines()] == [BOB]
 
 
+def test_an_address_within_a_longer_one_stays(store: Store, tmp_path: Path) -> None:
+    longer = ["nada@city.example", "n.ada@city.example", "ada@city.example.org", "ada@city.example-two.org"]
+    with store.write() as connection:
+        for address in (ADA, *longer):
+            subscribers.upsert(connection, address, attributes={}, now=NOW)
+    data = tmp_path / "data"
+    archive = data / "archive" / "7" / "run.jsonl"
+    archive.parent.mkdir(parents=True)
+    lines = [f'[{n}, 0, "en", true, true, "{who}", {{}}]\n' for n, who in enumerate((ADA, *longer))]
+    torn = '[9, 0, "en", true, true, "x@city.example", {"first_name": "Zoë'.encode()[:-1]
+    archive.write_bytes("".join(lines).encode() + torn)
+    files = [tmp_path / "people.csv", tmp_path / "people.xlsx"]
+    with store.read() as connection:
+        for path in files:
+            write_file(connection, path)
+            note_export(data, path)
+    assert {*map(str, files), str(archive), "subscriber.address"} <= set(verify(store, data, ADA))
+
+    erase(store, data, ADA, key=KEY, now=NOW)
+    assert verify(store, data, ADA) == []
+    assert archive.read_bytes() == "".join(lines[1:]).encode() + torn
+    for address in longer:
+        assert {*map(str, files), str(archive), "subscriber.address"} <= set(verify(store, data, address))
+
+
 def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "erasure"
     key = erasing.load_key(path)
