@@ -112,7 +112,14 @@ class Tracking:
         self._pulse: asyncio.TimerHandle | None = None
         self.hot = HotPath(config.keys, self._links, self._recorder)
         """What a server needs to answer opens and clicks without asking this application (tracking.fast)."""
-        survey = Survey(self._links, self._recorder, verify=self._verified, page=self._page, missing=self._not_found)
+        survey = Survey(
+            self._links,
+            self._recorder,
+            verify=self._verified,
+            page=self._page,
+            missing=self._not_found,
+            late=self._late,
+        )
         self.routes = (
             Route("/o/<token>.gif", reads=self.opened),
             Route("/c/<token>/<number>", reads=self.clicked),
@@ -199,8 +206,7 @@ class Tracking:
             return self._no_such_link(request)
         found = self._links.get(subject.campaign_id)
         if found is None:
-            # Published before the first mail, so it is late on this replica or its disk failed: never a guess.
-            return self._page(503, pages.later(self._reader(request)))
+            return self._late(request)
         index = int(number) if number.isascii() and number.isdigit() and len(number) <= 3 else -1
         location = found.locations[index] if 0 <= index < len(found.locations) else None
         if location is None:
@@ -216,7 +222,7 @@ class Tracking:
             return self._no_such_link(request)
         found = self._links.get(subject.campaign_id)
         if found is None:
-            return self._page(503, pages.later(self._reader(request)))
+            return self._late(request)
         try:
             number, values = unpacked(content)
             location = destination(found.table.links[number], values)
@@ -359,6 +365,10 @@ class Tracking:
 
     def _no_such_link(self, request: Request, table: LinkTable | None = None) -> Answer:
         return self._page(404, pages.no_such_link(self._reader(request, table)))
+
+    def _late(self, request: Request) -> Answer:
+        """Links are published before the first mail, so they are late on this replica or its disk failed: no guess."""
+        return self._page(503, pages.later(self._reader(request)))
 
     def _page(self, status: int, html: str) -> Answer:
         headers = (RETRY_AFTER,) if status == 503 else ()

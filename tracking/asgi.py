@@ -1,6 +1,7 @@
 """The service for any ASGI server, without the fast path: `granian --interface asginl tracking.asgi:app`.
 
-Run it in the workspace. `outreach track` (uvicorn, with the fast path) is the usual way.
+Run it in the workspace. `outreach track` (uvicorn, with the fast path) is the usual way. Several workers of another
+server record as well as one, but each has its own `/metrics`: nobody has made a board for them (tracking.counters).
 """
 
 from __future__ import annotations

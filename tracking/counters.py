@@ -71,7 +71,7 @@ class Board:
 
 
 class Counters:
-    """One worker's counts, and the sums of all. Without a board it is the only one."""
+    """One worker's counts, and the sums of all. Without a board it knows of no others, and says so."""
 
     def __init__(self, board: Board | None = None, page: int = 0) -> None:
         self._board = board
@@ -94,7 +94,7 @@ class Counters:
         now = time.time()
         self.beat(spool, now=now)
         pages = list(self._board.pages()) if self._board else [self.cells]
-        lines: list[str] = []
+        lines = [] if self._board else [f"# Only process {os.getpid()} has been counted here, and not those beside it."]
         for name, text in _COUNTS.items():
             lines += [f"# HELP outreach_tracking_{name}_total {text}", f"# TYPE outreach_tracking_{name}_total counter"]
             lines += _counted(f"outreach_tracking_{name}_total", _PLACES[name], pages)

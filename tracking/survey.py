@@ -32,7 +32,10 @@ class _Asked(NamedTuple):
 
 
 class Survey:
-    """The pages of `/s/`. `verify` says whom a token is about, `page` makes an answer, `missing` one of 404."""
+    """The pages of `/s/`. `verify` says whom a token is about, `page` makes an answer.
+
+    `missing` makes one of 404, and `late` one of 503, while the campaign's file is not here.
+    """
 
     def __init__(
         self,
@@ -42,21 +45,20 @@ class Survey:
         verify: Callable[[Purpose, str], Subject | None],
         page: Callable[[int, str], Answer],
         missing: Callable[[Request], Answer],
+        late: Callable[[Request], Answer],
     ) -> None:
         self._links = links
         self._recorder = recorder
-        self._verify, self._page, self._missing = verify, page, missing
+        self._verify, self._page, self._missing, self._late = verify, page, missing, late
 
     async def asked(self, request: Request) -> Answer:
         found = self._find(request)
-        if found is None:
-            return self._missing(request)
-        return self._ask(found)
+        return self._ask(found) if isinstance(found, _Asked) else found
 
     async def answered(self, request: Request) -> Answer:
         found = self._find(request)
-        if found is None:
-            return self._missing(request)
+        if not isinstance(found, _Asked):
+            return found
         body = await forms.body(request.receive)
         fields = forms.fields(body, request.header(b"content-type").encode("latin-1"))
         chosen = _number(fields.get("answer", ""), found.question)
@@ -70,17 +72,20 @@ class Survey:
     def _ask(self, found: _Asked) -> Answer:
         return self._page(200, pages.question(found.reader, found.language, found.question, chosen=found.clicked))
 
-    def _find(self, request: Request) -> _Asked | None:
+    def _find(self, request: Request) -> _Asked | Answer:
+        """What is asked, or the answer to a link that asks nothing."""
         token, _, number = request.rest.partition("/")
         subject = self._verify(Purpose.ANSWER, token)
-        links = self._links.get(subject.campaign_id) if subject else None
-        if subject is None or links is None:
-            return None
+        if subject is None:
+            return self._missing(request)
+        links = self._links.get(subject.campaign_id)
+        if links is None:
+            return self._late(request)
         reader = Reader(choose(request.header(b"accept-language"), otherwise=links.table.language), links.table)
         asked = links.table.question(reader.language)
         clicked = _number(number, asked[1]) if asked else None
         if asked is None or clicked is None:
-            return None
+            return self._missing(request)
         return _Asked(subject, reader, *asked, clicked)
 
 

@@ -130,6 +130,7 @@ def test_workers_end_with_their_supervisor(tmp_path: Path) -> None:
 def metrics(port: int) -> dict[str, int]:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as reply:
         lines = reply.read().decode().splitlines()
+    assert lines[0].startswith("# HELP ")  # and not that it is of one process
     return {name: int(value) for name, value in (line.split() for line in lines if not line.startswith("#"))}
 
 

@@ -232,6 +232,7 @@ def test_health_metrics_and_robots(service: Service) -> None:
     metrics = service.get("/metrics").body.decode()
     assert 'outreach_tracking_recorded_total{kind="open"}' in metrics
     assert "outreach_tracking_healthy 1" in metrics
+    assert metrics.startswith("# Only process ")  # nobody made a board for it
     assert b"Disallow: /" in service.get("/robots.txt").body
 
 

@@ -100,6 +100,13 @@ def test_what_was_not_asked_cannot_be_answered(library: Service) -> None:
     assert rows(library) == before
 
 
+def test_a_question_whose_file_is_not_here_yet_is_put_off_not_denied(library: Service) -> None:
+    late = f"/s/{token(Purpose.ANSWER, 9, campaign_id=99)}/0"
+    for reply in (library.get(late), library.post(late, "answer=0")):
+        assert (reply.status, reply.headers["retry-after"]) == (503, "30")
+    assert b"<h1" in reply.body
+
+
 def test_the_page_and_the_question_speak_the_readers_language(library: Service) -> None:
     spanish = library.get(asking(7), Accept_Language="es-MX").body.decode()
     assert "¿Qué tal su visita?" in spanish
