@@ -32,6 +32,20 @@ pre{{white-space:pre-wrap;max-width:90vw}}</style>
 if(seen&&seen!==now)location.reload();seen=now}},1000)</script></html>"""
 
 
+def made_previews(workspace: Workspace, campaign: Path, *, address: str | None) -> list[Preview]:
+    """What each sample person would get, or the person who has that address."""
+    return list(
+        previews(
+            workspace.store,
+            workspace.settings,
+            campaign,
+            address=address,
+            token_keys=workspace.token_keys,
+            now=workspace.now(),
+        )
+    )
+
+
 def serve_previews(workspace: Workspace, campaign: Path, *, address: str | None, port: int) -> None:
     """Serve until Ctrl-C."""
     with live_server(workspace, campaign, address=address, port=port) as server:
@@ -46,16 +60,7 @@ def live_server(workspace: Workspace, campaign: Path, *, address: str | None, po
     """The server, not started; port 0 chooses a free one."""
 
     def made() -> list[Preview]:
-        return list(
-            previews(
-                workspace.store,
-                workspace.settings,
-                campaign,
-                address=address,
-                token_keys=workspace.token_keys,
-                now=workspace.now(),
-            )
-        )
+        return made_previews(workspace, campaign, address=address)
 
     def version() -> str:
         files = [*campaign.parent.glob(f"{campaign.stem}*.md"), *workspace.root.glob("senders/*.toml")]

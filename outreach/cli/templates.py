@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from outreach.campaigns.previewing import previews, write
+from outreach.campaigns.previewing import write
 from outreach.campaigns.samples import SAMPLES
-from outreach.cli.live_preview import serve_previews
+from outreach.cli.live_preview import made_previews, serve_previews
 from outreach.cli.new_campaign import KINDS
 from outreach.cli.screenshots import screenshots
 from outreach.cli.workspace import open_workspace
@@ -42,16 +42,7 @@ def preview(campaign: Path, address: str | None, out: Path, screenshot: bool, se
     if serve:
         serve_previews(workspace, campaign, address=address, port=port)
         return
-    made = list(
-        previews(
-            workspace.store,
-            workspace.settings,
-            campaign,
-            address=address,
-            token_keys=workspace.token_keys,
-            now=workspace.now(),
-        )
-    )
+    made = made_previews(workspace, campaign, address=address)
     written = write(made, out)
     if screenshot:
         written += screenshots([path for path in written if path.suffix == ".html"])

@@ -61,6 +61,18 @@ def test_pictures_differ_by_scheme_and_images(city):
     assert pictures["sweeping.en.subscriber.dark.png"] != pictures["sweeping.en.subscriber.light.png"]
 
 
+@pytest.mark.browser
+def test_a_picture_is_as_tall_as_the_message(tmp_path):
+    if not Path("/usr/bin/chromium").exists():
+        missing("browser", "/usr/bin/chromium is not there")
+    heights = []
+    for words in (20, 2_000):
+        page = tmp_path / f"{words}.html"
+        page.write_text(f"<!doctype html><body>{'word ' * words}</body>", "utf-8")
+        heights += [int.from_bytes(picture.read_bytes()[20:24]) for picture in screenshots([page])[:1]]
+    assert heights[0] < 400 < 1_500 < heights[1]
+
+
 def test_without_a_browser_it_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(ConfigurationError, match=BROWSERS[0]):
