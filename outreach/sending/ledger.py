@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -161,12 +161,17 @@ class Ledger:
         self.journal.restart((self._campaign_id, subscriber_id) for subscriber_id in self._on_wire)
         reach("restarted")
 
-    def hand_back(self) -> None:
-        """Make every claimed delivery that is not on the wire due again at once."""
+    def hand_back(self, besides: Collection[int] = ()) -> int:
+        """Make every claimed delivery that is not on the wire due again at once; how many that were.
+
+        `besides`: those of these people, who are about to be sent to.
+        """
         self._waiting.clear()
-        for claimed in list(self._claimed.values()):
-            if claimed.subscriber_id not in self._on_wire:
-                self._note(claimed, State.WAITING, "handed back", self._clock(), tried=False)
+        kept = self._on_wire.union(besides)
+        back = [claimed for person, claimed in self._claimed.items() if person not in kept]
+        for claimed in back:
+            self._note(claimed, State.WAITING, "handed back", self._clock(), tried=False)
+        return len(back)
 
     def _note(
         self, claimed: Claimed, state: State, reason: str, due_at: dt.datetime | None, *, tried: bool = True

@@ -82,7 +82,9 @@ class Pipeline:
         self._clock = clock
         self._ready: deque[Ready] = deque()
         self._turns = Turns(ledger, throttle, passes=self._passes)
-        self._lanes, self._running = 1, 0
+        self._with_lanes: set[int] = set()
+        """Whose messages the lanes have asked for, and not yet said how they ended."""
+        self._lanes, self._open = 1, 0
         self._trouble: Exception | None = None
         self.failure: Exception | None = None
         """What ended the run although there was more to do: it concerns everybody."""
@@ -98,8 +100,8 @@ class Pipeline:
         leave at most one message in doubt for each lane. If something fails that concerns everybody (no relay, no room
         to write), what is on the wire is finished and written down, nothing new begins, and the failure is raised.
         """
-        first = await self._transport.open()  # before anything is claimed: no relay, nothing to undo
-        self._lanes = lanes
+        self._lanes, self._open = lanes, 0
+        first = await self._reopen()  # before anything is claimed: no relay, nothing to undo
         self.flush()
         flusher = asyncio.create_task(self._flush_regularly())
         try:
@@ -108,9 +110,7 @@ class Pipeline:
         finally:
             flusher.cancel()
             left = len(self._ready)
-            self._ready.clear()  # what is handed back is no longer ours to send
-            self._throttle.clear()
-            self._ledger.hand_back()
+            self._set_aside()
         self.flush()
         if self.failure is not None:
             raise self.failure
@@ -124,19 +124,20 @@ class Pipeline:
             while self._fill() or await self._turn_comes():
                 if not self._ready:
                     continue
-                if self._running >= self._share:
-                    await self._give_up(lane)
-                    lane = None
+                if self._too_many(lane):
+                    if lane is not None:
+                        await self._close(lane)
+                        lane = None
+                    await self._turns.come()
                     continue
-                self._running += 1
-                try:
-                    if lane is None or not lane.is_open:
-                        lane = await self._reopen(lost)
-                    before = lane.handed_over
-                    await lane.run(self)
-                finally:
-                    self._running -= 1
-                lost = lost + 1 if lane.handed_over == before else 0
+                if lane is None:
+                    lane = await self._reopen(lost)
+                before = lane.handed_over
+                await lane.run(self)
+                lost = 0 if lane.is_open or lane.handed_over > before else lost + 1
+                if not lane.is_open:
+                    await self._close(lane)
+                    lane = None
         except RelayUnreachable as error:
             # The other lanes may still be good; if none is, `send` reports this.
             self._trouble = error
@@ -144,37 +145,46 @@ class Pipeline:
             self._fail(error)
         finally:
             if lane is not None:
-                await lane.close()
+                await self._close(lane)
 
-    async def _reopen(self, lost: int) -> Lane:
+    async def _reopen(self, lost: int = 0) -> Lane:
         """A new lane in place of one that was lost `lost` times in a row without getting anything through."""
         if lost >= RECONNECTS:
             raise RelayUnreachable(
                 f"the relay dropped {lost} connections in a row; everything unsent is still waiting: "
                 "run the same command again"
             )
-        if lost:
-            await asyncio.sleep(min(0.1 * 2**lost, 5))
-        return await self._transport.open()
+        self._open += 1
+        try:
+            if lost:
+                await asyncio.sleep(min(0.1 * 2**lost, 5))
+            return await self._transport.open()
+        except BaseException:
+            self._open -= 1
+            raise
+
+    async def _close(self, lane: Lane) -> None:
+        self._open -= 1
+        await lane.close()
+
+    def _too_many(self, lane: Lane | None) -> bool:
+        """True if this lane's connection, or the one it is about to open, is one that other campaigns may have."""
+        return self._open > self._share if lane is not None else self._open >= self._share
 
     @property
     def _share(self) -> int:
-        """How many of our lanes may be at work: the connections are for all campaigns that are being sent."""
+        """How many lanes we may have: the connections are for all campaigns that are being sent."""
         return max(1, self._lanes // (1 + self._ledger.neighbours))
-
-    async def _give_up(self, lane: Lane | None) -> None:
-        """Another campaign may have this lane's connection, for now."""
-        if lane is not None:
-            await lane.close()
-        await self._turns.come()
 
     # What the lanes call: the feed
 
     def next(self) -> Ready | None:
         """The next message to hand over."""
-        if self._running > self._share:
+        if self._open > self._share or not self._fill():
             return None
-        return self._ready.popleft() if self._fill() else None
+        ready = self._ready.popleft()
+        self._with_lanes.add(ready.claimed.subscriber_id)
+        return ready
 
     def sending(self, ready: Ready) -> bool:
         """The final dot may leave from now on, unless we were told to stop meanwhile."""
@@ -184,6 +194,7 @@ class Pipeline:
 
     def done(self, ready: Ready, outcome: Outcome) -> None:
         """An attempt has ended."""
+        self._with_lanes.discard(ready.claimed.subscriber_id)
         self._throttle.ended(ready.claimed)
         self._turns.wake(2)
         self._write_down(ready.claimed, outcome)
@@ -195,6 +206,7 @@ class Pipeline:
     def _fill(self) -> bool:
         """Claim, gate and compose a batch when there is no message in hand; True if there is one."""
         if self._throttle.resting:
+            self._set_aside()
             return False
         while not self._ready and not self._held:
             people = self._attempt(lambda: self._turns.take(BATCH))
@@ -202,6 +214,13 @@ class Pipeline:
                 return False
             self._compose(people)
         return not self._held
+
+    def _set_aside(self) -> None:
+        """Hand back whoever is on no lane: who waits for long is claimed anew, and passes the gate anew."""
+        self._ready.clear()
+        self._throttle.clear()
+        if self._ledger.hand_back(besides=self._with_lanes):
+            self.flush()
 
     async def _turn_comes(self) -> bool:
         """Wait a moment if there is somebody who only has to wait; False if there is nobody."""

@@ -19,7 +19,7 @@ from outreach.sending.breaker import Breaker
 from outreach.sending.ledger import Ledger
 from outreach.sending.pipeline import Pipeline
 from outreach.sending.retry import RetryPolicy
-from outreach.sending.shaping import load
+from outreach.sending.shaping import Shaping, load
 from outreach.sending.throttle import Throttle
 from outreach.sending.transports import Transport
 from outreach.store import campaigns, deliveries, tables
@@ -67,8 +67,15 @@ class World:
     folder: Path
     clock: Callable[[], dt.datetime]
 
-    def send(self, transport: Transport, *, lanes: int = 3, retry: RetryPolicy | None = None) -> Breaker:
-        """One worker's run."""
+    def send(
+        self,
+        transport: Transport,
+        *,
+        lanes: int = 3,
+        retry: RetryPolicy | None = None,
+        shaping: Shaping | None = None,
+    ) -> Breaker:
+        """One worker's run. The limits of `shaping` hold from the start."""
         breaker = Breaker()
 
         async def run() -> None:
@@ -81,7 +88,7 @@ class World:
                     transport=transport,
                     retry=retry or RetryPolicy(dt.timedelta(minutes=5), 20),
                     breaker=breaker,
-                    throttle=Throttle(self.store, load(), enforced=False, clock=self.clock),
+                    throttle=Throttle(self.store, shaping or load(), enforced=shaping is not None, clock=self.clock),
                     clock=self.clock,
                 ).send(lanes=lanes)
 

@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import email
 from collections.abc import Callable
+from dataclasses import replace
 from email import policy
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import insert, select, update
 from outreach.rendering.message import Message
 from outreach.sending.outcomes import Outcome, Verb, outcome_of
 from outreach.sending.retry import RetryPolicy
+from outreach.sending.shaping import OTHER, Limits, Shaping
 from outreach.sending.transports import RelayUnreachable
 from outreach.sending.transports.memory import MemoryLane, MemoryTransport
 from outreach.sending.transports.smtp import Relay, SmtpTransport
@@ -197,10 +199,11 @@ class Counting(MemoryTransport):
 
     def __init__(self) -> None:
         super().__init__()
-        self.now = self.most = 0
+        self.now = self.most = self.opened = 0
 
     async def open(self) -> MemoryLane:
         transport = self
+        self.opened += 1
 
         class Lane(MemoryLane):
             async def hand_over(self, message: Message, *, before_dot: Callable[[], bool]) -> Outcome:
@@ -223,3 +226,14 @@ def test_the_relays_connections_are_for_all_campaigns_that_are_being_sent(world,
     city.send(transport, lanes=6)
     assert city.counts() == {"accepted": 60}
     assert transport.most == lanes
+
+
+def test_a_connection_that_has_nothing_to_do_for_a_moment_is_kept(world) -> None:
+    city, transport = replace(world(100), clock=lambda: dt.datetime.now(dt.UTC)), Counting()
+    with city.store.write() as connection:
+        values = {"campaign_id": 900, "worker_id": 77, "lease_until": NOON, "size": 1}
+        connection.execute(insert(tables.claim).values(**values))
+    in_small_portions = Shaping({OTHER: Limits(OTHER, connections=6, per_second=60)})
+    city.send(transport, lanes=6, shaping=in_small_portions)
+    assert city.counts() == {"accepted": 100}
+    assert transport.opened <= 3
