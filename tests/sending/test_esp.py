@@ -12,14 +12,15 @@ import pytest
 from outreach.errors import ConfigurationError
 from outreach.rendering.message import Message
 from outreach.sending.outcomes import Accepted, Deferred, Refused, Unknown, Unsent
-from outreach.sending.pipeline import Pipeline
+from outreach.sending.retry import RetryPolicy
 from outreach.sending.transports.address import transport_for
 from outreach.sending.transports.esp import EspTransport, _retry_after
-from outreach.store import throttles
+from outreach.sending.turns import Turns
 from outreach.testing import EspFault, FakeEsp, oracle
 
 pytest.importorskip("anymail", reason="the extra outreach[esp] is not installed")
 
+NOON = dt.datetime(2026, 11, 21, 12, 0, tzinfo=dt.UTC)
 INACTIVE = b"""{"ErrorCode": 406, "Message": "Found inactive addresses: {to}. Inactive recipients are ones that"}"""
 INVALID = b"""{"ErrorCode": 300, "Message": "Invalid 'To' address: '{to}'."}"""
 GARBAGE = b"<html>we will be back soon</html>"
@@ -122,24 +123,23 @@ def test_a_service_that_is_down_leaves_few_in_doubt(world) -> None:
     assert city.counts() == {"waiting": 35, "in_doubt": 5}
 
 
-def test_too_many_requests_rest_everybody_for_as_long_as_was_asked(world) -> None:
-    city = world(40)
-    with FakeEsp([EspFault(status=429, retry_after="900", at=11, times=None)]) as service:
-        resting = Pipeline._turn_comes
+def test_too_many_requests_rest_everybody_for_as_long_as_was_asked(world, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, calls = [NOON], []
+    city = replace(world(40), clock=lambda: now[0])
 
-        async def stop_then(self: Pipeline) -> bool:
-            self.stopping = self._throttle._held("relay") is not None
-            return await resting(self)
+    async def wait(_turns: Turns) -> None:
+        calls.append(service._calls)
+        now[0] += dt.timedelta(seconds=100)
+        await asyncio.sleep(0.01)
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Pipeline, "_turn_comes", stop_then)
-            city.send(EspTransport("postmark", service.options), lanes=2)
-        assert service._calls <= 12  # ten, and one for each lane
-    counts = city.counts()
-    assert counts == {"accepted": 10, "waiting": 30}
-    with city.store.read() as connection:
-        held = throttles.slowed(connection)["relay"]
-    assert held.until == city.clock() + dt.timedelta(seconds=900)
+    monkeypatch.setattr(Turns, "come", wait)
+    with FakeEsp([EspFault(status=429, retry_after="900", at=11)]) as service:
+        city.send(EspTransport("postmark", service.options), lanes=2, retry=RetryPolicy(dt.timedelta(0), 20))
+        assert service._calls == 41
+        assert oracle(service.accepted_ids, city.ledger()).balanced
+    assert city.counts() == {"accepted": 40}
+    assert len(calls) >= 9
+    assert calls[8] <= calls[0] + 1  # what the other lane had begun
 
 
 def test_the_message_arrives_as_it_was_made_and_carries_our_key(world) -> None:

@@ -69,8 +69,10 @@ def test_one_who_is_put_off_after_an_early_turn_is_tried_again_once(world) -> No
     city.send(MemoryTransport({"resident25@mail.example": "451 4.3.0 later"}))
     assert city.counts() == {"accepted": 29, "waiting": 1}
     later = replace(city, clock=lambda: city.clock() + dt.timedelta(hours=2))
-    later.send(MemoryTransport())
+    again = MemoryTransport()
+    later.send(again)
     assert city.counts() == {"accepted": 30}
+    assert [each.recipient for each in again.messages] == ["resident25@mail.example"]
     with city.store.read() as connection:
         assert claims.remaining(connection, city.campaign.id).done
 
