@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -122,11 +122,14 @@ class World:
 def world(store: Store, tmp_path: Path, compiled: CompiledMessage, signer: dkim.Signer) -> Callable[..., World]:
     """Makes a World of `people` (or of named addresses) on the test's database."""
 
-    def make(people: int = 30, *, addresses: list[str] | None = None, in_doubt: str = "hold") -> World:
+    def make(
+        people: int = 30, *, addresses: list[str] | None = None, in_doubt: str = "hold", invitation: str = ""
+    ) -> World:
         names = addresses or [f"resident{number}@mail.example" for number in range(1, people + 1)]
-        campaign = freeze(store, names, compiled, in_doubt=in_doubt)
+        message = replace(compiled, calendar=invitation).hashed()
+        campaign = freeze(store, names, message, in_doubt=in_doubt)
         composer = Composer(
-            compiled,
+            message,
             campaign_id=campaign.id,
             tokens=KEYS,
             tracking_url="https://track.city.example",

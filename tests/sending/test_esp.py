@@ -1,6 +1,7 @@
 """A mail service that misbehaves: nobody lost, nobody twice, and what is not certain is in doubt."""
 
 import asyncio
+import base64
 import datetime as dt
 import socket
 from collections import Counter
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from outreach.errors import ConfigurationError
+from outreach.rendering.invitation import Event, calendar
 from outreach.rendering.message import Message
 from outreach.sending.outcomes import Accepted, Deferred, Refused, Unknown, Unsent
 from outreach.sending.retry import RetryPolicy
@@ -155,6 +157,20 @@ def test_the_message_arrives_as_it_was_made_and_carries_our_key(world) -> None:
     assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert not {"DKIM-Signature", "MIME-Version", "Content-Type"} & set(headers)
     assert f"<{call['Metadata']['outreach']}@city.example>" == city.message_id(1)
+
+
+def test_an_invitation_travels_along(world) -> None:
+    council = Event("Council meeting", NOON, NOON + dt.timedelta(hours=2), "Town Hall")
+    invitation = calendar(council, source="council", name="Public Works", address="works@city.example")
+    city = world(1, invitation=invitation)
+    with FakeEsp() as service:
+        city.send(EspTransport("postmark", service.options), lanes=1)
+    (part,) = service.accepted[0]["Attachments"]
+    assert (part["Name"], part["ContentType"].partition(";")[0]) == ("event.ics", "text/calendar")
+    assert 'method="PUBLISH"' in part["ContentType"]
+    lines = base64.b64decode(part["Content"]).decode().split("\r\n")
+    assert {"BEGIN:VCALENDAR", "METHOD:PUBLISH", "SUMMARY:Council meeting", "DTSTAMP:20261121T120000Z"} <= set(lines)
+    assert "Hello Nguyễn 1" in service.accepted[0]["HtmlBody"]
 
 
 def test_a_message_that_cannot_be_read_anew_is_refused_and_nothing_leaves() -> None:

@@ -1,7 +1,7 @@
 """Handing over to a mail service by its HTTP interface, through django-anymail (the extra `outreach[esp]`).
 
-One call for each message, from a thread for each lane. The service composes and signs anew from our subject, headers
-and two parts; our key in the call's metadata comes back with its webhooks. What an answer means:
+One call for each message, from a thread for each lane. The service composes and signs anew from our subject, headers,
+two parts and an invitation; our key in the call's metadata comes back with its webhooks. What an answer means:
 
     no connection yet                  not sent; try again
     2xx, and the service has it        accepted
@@ -24,7 +24,9 @@ import ssl
 import tomllib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from email.encoders import encode_base64
 from email.message import EmailMessage
+from email.mime.base import MIMEBase
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final
@@ -197,7 +199,17 @@ def _for_django(message: Message) -> Any:
     )
     if html is not None:
         made.attach_alternative(html.get_content(), "text/html")
+    made.attachments += map(_attachment, parsed.iter_attachments())
     made.metadata = {OUR_KEY: message.message_id.strip("<>").partition("@")[0]}
+    return made
+
+
+def _attachment(part: EmailMessage) -> MIMEBase:
+    """An invitation to a date stays one by its type's parameters (RFC 6047, 2.4): `method=PUBLISH`."""
+    made = MIMEBase(part.get_content_maintype(), part.get_content_subtype(), **dict(part["Content-Type"].params))
+    made.set_payload(part.get_payload(decode=True))
+    encode_base64(made)
+    made.add_header("Content-Disposition", "attachment", filename=part.get_filename())
     return made
 
 
