@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from outreach.bounces.classify import fault
 from outreach.rendering.message import Message
 from outreach.sending.outcomes import Accepted, Refused, Verb
 from outreach.sending.transports import NOBODY, Ready
@@ -99,3 +100,12 @@ def test_who_cannot_be_reached_through_this_relay_stops_nobody_else() -> None:
     ended, parameters = outcomes(Manner(max_size=1_000), message(), big, message("josé@mail.example"), message())
     assert Counter(type(each) for each in ended) == {Accepted: 2, Refused: 2}
     assert parameters == [("SIZE=25",), ("SIZE=25",)]
+
+
+def test_what_needs_an_extension_that_the_relay_lacks_is_refused_here_and_blames_nobody() -> None:
+    eight = message(data="Subject: Grüße\r\n\r\n".encode())
+    ended, parameters = outcomes(Manner(extensions=("PIPELINING",)), message(), eight, message("josé@mail.example"))
+    assert len(parameters) == 1
+    refused = [each for each in ended if isinstance(each, Refused)]
+    assert [each.reply[:9] for each in refused] == ["554 5.6.3", "553 5.6.7"]
+    assert all(fault(each.reply, verb=each.verb).ours for each in refused)

@@ -1,9 +1,12 @@
 """MAIL, RCPT and DATA of one message, with the parameters of what the server announced in EHLO.
 
 SIZE (RFC 1870)      the size; a message that is bigger than the server takes is refused here and never sent
-8BITMIME (RFC 6152)  BODY=8BITMIME where the content needs it; ours is 7-bit by construction
+8BITMIME (RFC 6152)  BODY=8BITMIME where the content needs it; without the offer such a message is refused here
 SMTPUTF8 (RFC 6531)  where an address needs it; without the offer such an address is refused here
 DSN (RFC 3461)       only the headers back, failures and delays only, and whom a notice is about
+
+What our composer makes is 7-bit, and the addresses people give are ASCII, so that every relay takes them. A lane takes
+any Message, though, and none leaves that would arrive broken.
 """
 
 from __future__ import annotations
