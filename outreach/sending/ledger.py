@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from outreach.sending.failpoints import reach
 from outreach.sending.identity import this_process
 from outreach.sending.journal import Journal
@@ -139,8 +141,8 @@ class Ledger:
     def unwritten(self) -> int:
         return len(self._written)
 
-    def flush(self) -> None:
-        """Commit what is noted, look whether the campaign was paused or stopped, and say that we live."""
+    def flush(self, *, look: bool = True) -> None:
+        """Commit what is noted; and look whether the campaign was paused or stopped, and say that we live."""
         reach("flushing")
         self.journal.flush()
         now = self._clock()
@@ -149,17 +151,21 @@ class Ledger:
             done = self._open.copy()
             done.subtract(item.claim_id for item in self._written)
             claims.close(connection, [claim_id for claim_id, left in done.items() if left == 0])
-            claims.heartbeat(connection, self._worker.id, now=now, lease=LEASE)
+            if look:
+                self._look(connection, now)
             reach("written")
-            self.status = campaigns.status(connection, self._campaign_id)
-            if not self._urgent:
-                self.overtaken = claims.overtaken(connection, self._campaign_id, since=now - HEAD_START)
-                self.neighbours = claims.neighbours(connection, self._campaign_id)
         reach("flushed")
         self._open = +done
         self._written.clear()
         self.journal.restart((self._campaign_id, subscriber_id) for subscriber_id in self._on_wire)
         reach("restarted")
+
+    def _look(self, connection: Connection, now: dt.datetime) -> None:
+        claims.heartbeat(connection, self._worker.id, now=now, lease=LEASE)
+        self.status = campaigns.status(connection, self._campaign_id)
+        if not self._urgent:
+            self.overtaken = claims.overtaken(connection, self._campaign_id, since=now - HEAD_START)
+            self.neighbours = claims.neighbours(connection, self._campaign_id)
 
     def hand_back(self, besides: Collection[int] = ()) -> int:
         """Make every claimed delivery that is not on the wire due again at once; how many that were.

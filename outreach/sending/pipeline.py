@@ -199,7 +199,7 @@ class Pipeline:
         self._turns.wake(2)
         self._write_down(ready.claimed, outcome)
         if self._ledger.unwritten >= FLUSH_AFTER:
-            self.flush()
+            self._attempt(partial(self._ledger.flush, look=False))
 
     # The steps
 

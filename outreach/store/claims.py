@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, or_, select, true, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, or_, select, update
 
 from outreach.errors import OutreachError
 from outreach.store import digests, facts, seeding
@@ -99,11 +99,7 @@ def take(
     lease: dt.timedelta,
 ) -> list[Claimed]:
     """Claim up to `limit` deliveries that are due; empty if none is, or if the campaign is not sending."""
-    row = connection.execute(
-        select(campaign.c.status, campaign.c.claim_cursor, campaign.c.topic_id, campaign.c.message_class)
-        .where(campaign.c.id == campaign_id)
-        .with_for_update()
-    ).one()
+    row = connection.execute(_PLACE, {"campaign": campaign_id}).one()
     if row.status != SENDING:
         return []
     again = _due(connection, campaign_id, limit=limit, now=now)
@@ -119,7 +115,7 @@ def take(
     assert identity is not None
     claim_id: int = identity[0]
     if fresh:
-        connection.execute(update(campaign).where(campaign.c.id == campaign_id).values(claim_cursor=fresh[-1]))
+        connection.execute(_PASS, {"campaign": campaign_id, "last": fresh[-1]})
     found: list[Claimed] = []
     moment = {"claim_id": claim_id, "campaign": campaign_id, "moment": now}
     if again:
@@ -138,6 +134,13 @@ def take(
     return _with_items(connection, campaign_id, found) if row.message_class == digests.MESSAGE_CLASS else found
 
 
+# Statements that are needed for each batch are built once: that costs as much as running them.
+_PLACE = (
+    select(campaign.c.status, campaign.c.claim_cursor, campaign.c.topic_id, campaign.c.message_class)
+    .where(campaign.c.id == bindparam("campaign"))
+    .with_for_update()
+)
+_PASS = update(campaign).where(campaign.c.id == bindparam("campaign")).values(claim_cursor=bindparam("last"))
 _BEGIN = (
     update(delivery)
     .where(delivery.c.campaign_id == bindparam("campaign"), delivery.c.state == State.WAITING)
@@ -164,12 +167,7 @@ def _with_items(connection: Connection, campaign_id: int, claimed: list[Claimed]
 
 
 def _due(connection: Connection, campaign_id: int, *, limit: int, now: dt.datetime) -> list[int]:
-    rows = connection.execute(
-        select(retry.c.subscriber_id, retry.c.due_at)
-        .where(retry.c.campaign_id == campaign_id, retry.c.due_at <= now)
-        .order_by(retry.c.due_at)
-        .limit(limit)
-    ).all()
+    rows = connection.execute(_DUE, {"campaign": campaign_id, "moment": now, "limit": limit}).all()
     if rows:
         connection.execute(
             delete(retry).where(
@@ -187,19 +185,28 @@ def _fresh(
 ) -> list[int]:
     if limit <= 0:
         return []
-    free = delivery.c.subscriber_id.not_in(list(held)) if held else true()
-    rows = connection.execute(
-        select(delivery.c.subscriber_id)
-        .where(
-            delivery.c.campaign_id == campaign_id,
-            delivery.c.subscriber_id > after,
-            delivery.c.state == State.WAITING,
-            free,
-        )
-        .order_by(delivery.c.subscriber_id)
-        .limit(limit)
+    free = _FRESH.where(delivery.c.subscriber_id.not_in(list(held))) if held else _FRESH
+    return list(connection.execute(free, {"campaign": campaign_id, "after": after, "limit": limit}).scalars())
+
+
+_DUE = (
+    select(retry.c.subscriber_id, retry.c.due_at)
+    .where(
+        retry.c.campaign_id == bindparam("campaign"), retry.c.due_at <= bindparam("moment", type_=retry.c.due_at.type)
     )
-    return list(rows.scalars())
+    .order_by(retry.c.due_at)
+    .limit(bindparam("limit"))
+)
+_FRESH = (
+    select(delivery.c.subscriber_id)
+    .where(
+        delivery.c.campaign_id == bindparam("campaign"),
+        delivery.c.subscriber_id > bindparam("after"),
+        delivery.c.state == State.WAITING,
+    )
+    .order_by(delivery.c.subscriber_id)
+    .limit(bindparam("limit"))
+)
 
 
 def write_down(connection: Connection, campaign_id: int, results: Sequence[Written], *, now: dt.datetime) -> None:
@@ -209,9 +216,7 @@ def write_down(connection: Connection, campaign_id: int, results: Sequence[Writt
     """
     if not results:
         return
-    status = connection.execute(
-        select(campaign.c.status).where(campaign.c.id == campaign_id).with_for_update()
-    ).scalar_one()
+    status = connection.execute(_PLACE, {"campaign": campaign_id}).one().status
     if status == STOPPED:
         results = [
             item._replace(state=State.CANCELLED, reason="stopped") if item.state is State.WAITING else item
@@ -260,7 +265,10 @@ _WRITE_DOWN = Prepared(
 def close(connection: Connection, claim_ids: Iterable[int]) -> None:
     """Forget claims whose deliveries have all been written down."""
     for claim_id in claim_ids:
-        connection.execute(delete(claim).where(claim.c.id == claim_id))
+        connection.execute(_CLOSE, {"claim": claim_id})
+
+
+_CLOSE = delete(claim).where(claim.c.id == bindparam("claim"))
 
 
 def leave(connection: Connection, worker_id: int) -> None:
