@@ -51,6 +51,8 @@ class LinkTable:
     language: str = "en"
     questions: Mapping[str, Question] = field(default_factory=dict)
     """By language; empty for a message without a question."""
+    plan: str = ""
+    """The hash of the plan it was made for. A database that was put back may give a number to another campaign."""
 
     def question(self, language: str) -> tuple[str, Question] | None:
         """The question in the reader's language if it was asked in it, and in which language it is."""
@@ -185,6 +187,7 @@ def _read(path: Path) -> Destinations:
         organisation=document.get("organisation") or "",
         language=document.get("language") or "en",
         questions={name: Question.from_document(one) for name, one in (document.get("questions") or {}).items()},
+        plan=document.get("plan") or "",
     )
     return Destinations(table, tuple(map(_location, table.links)))
 

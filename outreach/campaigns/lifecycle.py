@@ -35,9 +35,8 @@ from outreach.store.database import Store
 from outreach.store.deliveries import State
 from outreach.store.installation import refuse_restored
 from outreach.tokens import Purpose, load_keys
-from tracking.links import LinkTable, publish
+from tracking.links import LinkTable, LinkTables, publish
 
-SENDABLE = (Status.APPROVED, Status.SENDING, Status.PAUSED)
 STOP_SECONDS = 5.0
 """How long `stop` waits for what is on the wire before it says who has the message."""
 OVER = (Status.FINISHED, Status.STOPPED)
@@ -166,6 +165,25 @@ def message_ids(campaign: Campaign, people: list[int], *, token_keys: Path) -> l
 
 def _start(store: Store, settings: Settings, campaign: Campaign) -> bool:
     """Publish the links, which must be there before the first mail, then let workers claim. False if they might."""
+    _publish_links(store, settings, campaign)
+    now = _now()
+    with store.write() as connection:
+        begins = campaigns.set_status(
+            connection, campaign.id, Status.SENDING, only_from=(Status.APPROVED,), started_at=now
+        )
+        if begins:
+            later.begin(connection, campaign, now=now)
+            if campaign.message_class != claims.EMERGENCY:
+                place_seeds(connection, settings.root / SEEDS, campaign)
+    return begins
+
+
+def _publish_links(store: Store, settings: Settings, campaign: Campaign) -> None:
+    """Write the plan's links, once: where they lead may have been changed since (`relink`), and stays so."""
+    folder = settings.data / "links"
+    found = LinkTables(folder).get(campaign.id)
+    if found is not None and found.table.plan == campaign.plan_hash:
+        return
     with store.read() as connection:
         documents = campaigns.messages(connection, campaign.id)
     table = LinkTable(
@@ -179,18 +197,9 @@ def _start(store: Store, settings: Settings, campaign: Campaign) -> bool:
             for language, document in documents.items()
             if document["question"]
         },
+        plan=campaign.plan_hash,
     )
-    publish(settings.data / "links", campaign.id, table)
-    now = _now()
-    with store.write() as connection:
-        begins = campaigns.set_status(
-            connection, campaign.id, Status.SENDING, only_from=(Status.APPROVED,), started_at=now
-        )
-        if begins:
-            later.begin(connection, campaign, now=now)
-            if campaign.message_class != claims.EMERGENCY:
-                place_seeds(connection, settings.root / SEEDS, campaign)
-    return begins
+    publish(folder, campaign.id, table)
 
 
 def place_seeds(connection: Connection, path: Path, campaign: Campaign) -> None:

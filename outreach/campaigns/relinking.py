@@ -1,7 +1,7 @@
 """A wrong link in a message that has been sent: its clicks can be led elsewhere, for all who have the mail already.
 
 Only the campaign's link file changes, in place, and the tracking service reads it within a second. What was approved
-and sent stays as it is in the plan.
+and sent stays as it is in the plan. A send that goes on later, by hand or by cron, leaves the file as it is.
 """
 
 from __future__ import annotations
@@ -43,6 +43,6 @@ def relink(settings: Settings, campaign: Campaign, *, old: str, new: str) -> Pat
 
 def _table(folder: Path, campaign: Campaign) -> LinkTable:
     found = LinkTables(folder).get(campaign.id)
-    if found is None:
+    if found is None or found.table.plan != campaign.plan_hash:
         raise UsageError(f"{campaign.name} has not been sent yet: change its file, and plan it anew")
     return found.table

@@ -6,9 +6,11 @@ import pytest
 
 from outreach.store import campaigns
 from outreach.store.database import Store
+from outreach.testing import Fault, FaultServer
 from tracking.links import LinkTable, LinkTables, publish
 
-OLD, STREET = "https://city.example/swepping", "https://city.example/street?zip={zip}"
+OLD, NEW = "https://city.example/swepping", "https://city.example/sweeping"
+STREET = "https://city.example/street?zip={zip}"
 SENT = """---
 subject: Street sweeping starts on Monday
 preheader: Please move your car by eight
@@ -26,13 +28,23 @@ Sweeping starts on Monday. Please move your car by eight.
 def sent(city):
     """A campaign whose links are published, as `send` does before the first mail."""
     name = city.json("campaigns", "plan", city.write(SENT))["plan"]
+    number, plan = known(city, name)
+    assert "has not been sent yet" in city.run("campaigns", "relink", name, OLD, OLD, code=2).output
+    publish(
+        city.root / "data" / "links", number, LinkTable((OLD,), 3, plan="of a campaign that had this number before")
+    )
+    assert "has not been sent yet" in city.run("campaigns", "relink", name, OLD, OLD, code=2).output
+    publish(city.root / "data" / "links", number, LinkTable((OLD, STREET), 3, plan=plan))
+    return city, name, number
+
+
+def known(city, name: str) -> tuple[int, str]:
+    """A campaign's number and its plan's hash."""
     store = Store.open(f"sqlite:///{city.root}/data/outreach.db")
     with store.read() as connection:
-        number = campaigns.find(connection, name).id
+        campaign = campaigns.find(connection, name)
     store.close()
-    assert "has not been sent yet" in city.run("campaigns", "relink", name, OLD, OLD, code=2).output
-    publish(city.root / "data" / "links", number, LinkTable((OLD, STREET), 3, "Street sweeping", "City of Example"))
-    return city, name, number
+    return campaign.id, campaign.plan_hash
 
 
 def links(city, number: int) -> tuple[str, ...]:
@@ -56,6 +68,28 @@ def test_a_wrong_link_leads_elsewhere_from_then_on(sent) -> None:
     for old, new, code, words in REFUSED:
         assert words in city.run("campaigns", "relink", name, old, new, code=code).output
     assert links(city, number) == (OLD, STREET)
-    city.run("campaigns", "relink", name, OLD, "https://city.example/sweeping")
+    city.run("campaigns", "relink", name, OLD, NEW)
     city.run("campaigns", "relink", name, STREET, "https://city.example/{zip}")
-    assert links(city, number) == ("https://city.example/sweeping", "https://city.example/{zip}")
+    assert links(city, number) == (NEW, "https://city.example/{zip}")
+
+
+def test_it_leads_there_whatever_becomes_of_the_send(city) -> None:
+    """Retries, cron, a pause: each calls `send` again. Only a file that is gone is written from the plan."""
+    file = city.write(SENT.replace('topic is "Street sweeping"', 'email is "p1@example.com"'))
+    name = city.json("campaigns", "plan", file)["plan"]
+    city.run("campaigns", "approve", name, "--by", "Dana Lee")
+    number, _ = known(city, name)
+    with FaultServer([Fault("RCPT", reply="451 4.3.0 later", times=None)]) as server:
+        relay = {"OUTREACH_RELAY_URL": f"smtp://127.0.0.1:{server.port}"}
+        again = ("campaigns", "send", name, "--yes", "--patience", "0", "--workers", "1")
+        city.run(*again, **relay)
+        city.run("campaigns", "relink", name, OLD, NEW)
+        city.run(*again, **relay)
+        assert links(city, number) == (NEW,)
+        city.run("campaigns", "pause", name)
+        city.run("campaigns", "resume", name)
+        city.run("cron", **relay)
+        assert links(city, number) == (NEW,)
+        (city.root / "data" / "links" / f"{number}.json").unlink()
+        city.run(*again, **relay)
+    assert links(city, number) == (OLD,)
