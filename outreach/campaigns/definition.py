@@ -97,9 +97,21 @@ def load(path: Path, *, default_language: str, report: Report = refuse) -> dict[
         match = VARIANT.match(sibling.stem)
         if match and match["stem"] == path.stem:
             variant = _definition(sibling, language=match["language"], inherited=_inherited(main), report=report)
-            # Whom to reach and what it is about is decided once, in the main file.
-            found[match["language"]] = replace(variant, to=main.to, topic=main.topic)
+            if variant.drill != main.drill:
+                report(_other_drill(variant, main))
+            # Whom to reach, what it is about and whether it is real is decided once, in the main file.
+            found[match["language"]] = replace(variant, to=main.to, topic=main.topic, drill=main.drill)
     return found
+
+
+def _other_drill(variant: Definition, main: Definition) -> CampaignError:
+    here, there = ("yes", "no") if variant.drill else ("no", "yes")
+    return CampaignError(
+        f"drill is {here} here and {there} in {main.path.name}: some would read of a drill and others of a real alarm. "
+        "Decide it in the main file, and leave it out here",
+        place=variant.path,
+        line=variant.lines.get("drill"),
+    )
 
 
 def _definition(path: Path, *, language: str, inherited: Mapping[str, tuple[str, int]], report: Report) -> Definition:

@@ -45,6 +45,20 @@ def test_whom_to_reach_is_decided_in_the_main_file_alone(tmp_path: Path) -> None
     assert load(path, default_language="en")["es"].to == 'topic is "Waste" and district in (3, 4)'
 
 
+@pytest.mark.parametrize(("main", "other", "line"), [("", "yes", 3), ("drill: yes\n", "no", 3)])
+def test_no_language_reads_of_a_drill_where_another_reads_of_an_alarm(
+    tmp_path, main: str, other: str, line: int
+) -> None:
+    path = write(tmp_path, GOOD.replace("---\nHello", f"{main}---\nHello"))
+    write(tmp_path, f"---\nsubject: Hola\ndrill: {other}\n---\nHola.\n", "bins.es.md")
+    with pytest.raises(CampaignError, match=rf"bins\.es\.md, line {line}: drill is {other} here"):
+        load(path, default_language="en")
+    found: list[CampaignError] = []
+    read = load(path, default_language="en", report=found.append)
+    assert len(found) == 1
+    assert read["es"].drill is read["en"].drill is bool(main)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
