@@ -3,13 +3,14 @@
 A campaign that is due once starts when its moment has come, within its window. A recurring one is planned afresh at
 each occurrence, from the file that was approved: a changed character, sender, rule or schedule makes it refuse, and
 the people are those whom the rule chooses then. After a night without cron the latest occurrence still runs if its
-window is open; earlier ones are written down as missed, and reported once.
+window is open; earlier ones are written down as missed, and reported once. Nobody gets two occurrences at once: a later
+one that has come takes the place of an earlier one that could not start, and while one is paused none is planned.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -20,7 +21,7 @@ from outreach.campaigns.plan import EmptyAudience
 from outreach.campaigns.plan import plan as make_plan
 from outreach.campaigns.schedule import not_after, parse, shown
 from outreach.campaigns.series import stands_for
-from outreach.errors import OutreachError
+from outreach.errors import Blocked, OutreachError
 from outreach.segmentation.catalogue import load_catalogue
 from outreach.settings import Settings
 from outreach.store import campaigns, deliveries, digests, schedule
@@ -47,19 +48,22 @@ def find_due(store: Store, settings: Settings, *, segments: Mapping[str, str], n
     """Everything scheduled that is due at `now`; plans recurring campaigns, and writes down what was missed."""
     found = Due()
     with store.read() as connection:
-        approved = campaigns.every(connection, Status.APPROVED)
         series = _series(connection)
-    for campaign in approved:
-        at = later.due_at(campaign)
-        if campaign.message_class == digests.MESSAGE_CLASS or (at is not None and at <= now):
-            _take(store, campaign, found, now=now)
     for campaign in series:
         try:
-            made = _occur(store, settings, campaign, found, segments=segments, now=now)
+            _occur(store, settings, campaign, found, segments=segments, now=now)
         except OutreachError as error:
             found.troubles.append(f"{campaign.name}: {error}")
-        else:
-            found.campaigns.extend(made)
+    with store.read() as connection:
+        approved = campaigns.every(connection, Status.APPROVED)
+        moments = {each.id: at for each in approved if (at := later.due_at(each)) is not None and at <= now}
+        newest = _newest(connection, [each for each in approved if each.id in moments])
+    for campaign in approved:
+        at = moments.get(campaign.id)
+        if at is not None and at < newest.get(campaign.file, at):
+            _give_up(store, campaign, found, "a later one has come since", now=now)
+        elif at is not None or campaign.message_class == digests.MESSAGE_CLASS:
+            _take(store, campaign, found, now=now)
     return found
 
 
@@ -77,11 +81,28 @@ def coming(store: Store, *, now: dt.datetime, until: dt.datetime) -> list[tuple[
     return sorted(found)
 
 
+def _newest(connection: Connection, due: list[Campaign]) -> dict[str, dt.datetime]:
+    """The latest moment that has come of each recurring file among these campaigns, whatever became of it."""
+    found: dict[str, dt.datetime] = {}
+    for campaign in due:
+        at = later.due_at(campaign)
+        if at is not None and campaign.plan["schedule"]["rule"]:
+            found[campaign.file] = max(at, found.get(campaign.file, at))
+    return {file: max(at, schedule.latest(connection, file) or at) for file, at in found.items()}
+
+
 def _take(store: Store, campaign: Campaign, found: Due, *, now: dt.datetime) -> None:
     """A campaign whose moment has come: due, or missed."""
     if campaign.not_after is None or now <= campaign.not_after:
         found.campaigns.append(campaign)
         return
+    until = f"could be sent until {campaign.not_after:%Y-%m-%d %H:%M} UTC"
+    _give_up(store, campaign, found, f"{until}; cron did not run in between, or it was refused", now=now)
+
+
+def _give_up(store: Store, campaign: Campaign, found: Due, why: str, *, now: dt.datetime) -> None:
+    """Stop an approved campaign whose time went by, and say so once."""
+    at = later.due_at(campaign)
     with store.write() as connection:
         if not campaigns.set_status(
             connection, campaign.id, Status.STOPPED, only_from=(Status.APPROVED,), finished_at=now
@@ -89,15 +110,11 @@ def _take(store: Store, campaign: Campaign, found: Due, *, now: dt.datetime) -> 
             return
         deliveries.expire_waiting(connection, campaign.id, now=now)
         digests.withdraw(connection, campaign.id)
-        at = later.due_at(campaign)
         if at is not None:
             schedule.claim(connection, campaign.file, at, campaign_id=campaign.id, now=now)
             schedule.missed(connection, campaign.id, now=now)
     due = f"was due {campaign.plan['schedule']['shown']} and " if at is not None else ""
-    found.troubles.append(
-        f"{campaign.name} {due}could be sent until {campaign.not_after:%Y-%m-%d %H:%M} UTC; "
-        "cron did not run in between, or it was refused, so nobody got it"
-    )
+    found.troubles.append(f"{campaign.name} {due}{why}, so nobody got it")
 
 
 def _series(connection: Connection) -> list[Campaign]:
@@ -126,8 +143,8 @@ def _standing_for(connection: Connection, file: str) -> Campaign | None:
 
 def _occur(
     store: Store, settings: Settings, series: Campaign, found: Due, *, segments: Mapping[str, str], now: dt.datetime
-) -> Iterator[Campaign]:
-    """The occurrence of a recurring campaign that is due, planned and approved as its series was."""
+) -> None:
+    """Plan the occurrence of a recurring campaign that is due, and approve it as its series was."""
     planned = series.plan["schedule"]
     first = dt.datetime.fromisoformat(planned["at"])
     with store.read() as connection:
@@ -135,27 +152,37 @@ def _occur(
         catalogue = load_catalogue(connection, segments=segments)
     due = parse(planned["text"], default_zone=planned["zone"]).due(after=after, until=now)
     if not due:
-        return iter(())
+        return
     at = due.pop()
     if now > _end(series, settings, at):
         due.append(at)
     _miss(store, series, due, found, now=now)
     if due and due[-1] == at:
-        return iter(())
+        return
     try:
+        _refuse_beside_paused(store, series)
         refuse_edits(series, settings, known_fields=catalogue.fields, compiled=dict(series.plan["messages"]))
-        name = _plan(store, settings, series, at, segments=segments, now=now)
+        _plan(store, settings, series, at, segments=segments, now=now)
     except _Taken:
-        return iter(())
+        return
     except EmptyAudience:
         _note(store, series, [at], State.STARTED, now=now)
-        return iter(())
     except OutreachError as error:
         if _note(store, series, [at], State.REFUSED, now=now):
             found.troubles.append(f"{series.file}, due {shown(at, planned['zone'])}: {error}")
-        return iter(())
+
+
+def _refuse_beside_paused(store: Store, series: Campaign) -> None:
+    """Blocked while another occurrence is paused: once resumed, whoever waits for it would get both."""
     with store.read() as connection:
-        return iter([campaigns.find(connection, name)])
+        paused = [each for each in campaigns.every(connection, Status.PAUSED) if each.file == series.file]
+    if paused:
+        name = paused[-1].name
+        raise Blocked(
+            f"{name} is paused ({paused[-1].pause_reason or 'by hand'}), and nobody gets two at once, so nobody gets "
+            f"this one. Look at it, then: outreach campaigns resume {name}; or outreach campaigns stop {name}, which "
+            f"ends {series.file} until it is planned and approved again"
+        )
 
 
 def _plan(
@@ -166,7 +193,7 @@ def _plan(
     *,
     segments: Mapping[str, str],
     now: dt.datetime,
-) -> str:
+) -> None:
     def sealed(connection: Connection, campaign_id: int) -> None:
         if not schedule.claim(connection, series.file, at, campaign_id=campaign_id, now=now):
             raise _Taken(f"{series.file} is planned for {at:%Y-%m-%d %H:%M} already")
@@ -181,9 +208,7 @@ def _plan(
         )
 
     path = settings.root / str(series.plan["file"])
-    return make_plan(
-        store, settings, path, segments=segments, now=now, occurrence=at, series=series, sealed=sealed
-    ).name
+    make_plan(store, settings, path, segments=segments, now=now, occurrence=at, series=series, sealed=sealed)
 
 
 def _end(series: Campaign, settings: Settings, at: dt.datetime) -> dt.datetime:

@@ -125,3 +125,49 @@ def test_stopping_it_ends_a_recurring_campaign(town, approved, at):
     lifecycle.stop(town.store, "daily-1", now=at("2027-03-07 12:00"))
     assert due(town, at("2027-03-09 17:00")).campaigns == []
     assert coming(town.store, now=at("2027-03-07 13:00"), until=at("2027-03-12 00:00")) == []
+
+
+def test_a_later_occurrence_takes_the_place_of_one_that_could_not_start(town, approved, at):
+    approved("daily", now=at("2027-03-01 12:00"), schedule="FREQ=DAILY from 2027-03-08 09:00")
+    told = []
+    for day in (8, 9, 10):  # each is refused, as in trial mode
+        found = due(town, at(f"2027-03-{day:02} 17:30"))
+        assert [each.name for each in found.campaigns] == [f"daily-{day - 7}"]
+        told += found.troubles
+    assert told == [
+        f"daily-{day - 7} was due {weekday} 2027-03-{day:02} 09:00 America/Los_Angeles (2027-03-{day:02} 17:00 UTC)"
+        f"{again} and a later one has come since, so nobody got it"
+        for day, weekday, again in ((8, "Mon", "; again by FREQ=DAILY"), (9, "Tue", "; again by FREQ=DAILY"))
+    ]
+    assert [each.name for each in due(town, at("2027-03-10 18:00")).campaigns] == ["daily-3"]
+    with town.store.read() as connection:
+        assert [each.status for each in campaigns.of_file(connection, "daily")] == ["approved", "stopped", "stopped"]
+        noted = [schedule.find(connection, "daily", at(f"2027-03-{day:02} 17:00")) for day in (8, 9)]
+    assert [each and each.state for each in noted] == [State.MISSED, State.MISSED]
+
+
+@pytest.mark.parametrize("mended", ["resume", "stop"])
+def test_nothing_goes_out_beside_an_occurrence_that_is_paused(town, approved, at, mended):
+    approved("daily", now=at("2027-03-01 12:00"), schedule="FREQ=DAILY from 2027-03-08 09:00")
+    (first,) = due(town, at("2027-03-08 17:00")).campaigns
+    with town.store.write() as connection:
+        campaigns.set_status(connection, first.id, Status.SENDING, only_from=(Status.APPROVED,))
+        later.begin(connection, first, now=at("2027-03-08 17:00"))
+    lifecycle.pause(town.store, "daily-1", reason="9 of 50 came back")
+    found = due(town, at("2027-03-09 17:00"))
+    assert (found.campaigns, found.troubles) == (
+        [],
+        [
+            "daily, due Tue 2027-03-09 09:00 America/Los_Angeles (2027-03-09 17:00 UTC): daily-1 is paused (9 of 50 "
+            "came back), and nobody gets two at once, so nobody gets this one. Look at it, then: outreach campaigns "
+            "resume daily-1; or outreach campaigns stop daily-1, which ends daily until it is planned and approved again"
+        ],
+    )
+    assert due(town, at("2027-03-09 17:01")).troubles == []
+    if mended == "resume":
+        lifecycle.resume(town.store, "daily-1")
+        assert due(town, at("2027-03-09 20:00")).campaigns == []
+        assert [each.name for each in due(town, at("2027-03-10 17:00")).campaigns] == ["daily-2"]
+    else:
+        lifecycle.stop(town.store, "daily-1", now=at("2027-03-09 20:00"))
+        assert due(town, at("2027-03-10 17:00")).campaigns == []
