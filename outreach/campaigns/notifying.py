@@ -112,7 +112,7 @@ def _begin(
         topic_id=topic.id,
         department_id=topic.department_id,
         message_class=document["message_class"],
-        rule=f"email is {person.address}",
+        rule="",  # the ledger knows whom; an address here would outlive their erasure
         plan=document,
         plan_hash=plan_hash(document),
         frozen=1,

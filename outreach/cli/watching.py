@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from outreach.errors import ApprovalMissing, Blocked, OutreachError
+from outreach.logs import redact
 from outreach.store.permissions import Object, Right, Verb, right_of
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def guarded(callback: Callable[..., Any], path: str) -> Callable[..., Any]:
                 result = callback(*arguments, **named)
             except (ApprovalMissing, Blocked) as error:
                 with contextlib.suppress(OutreachError):
-                    _note(path, thing, {"refused": str(error)})
+                    _note(path, thing, {"refused": redact(str(error))})
                 raise
             if right[0] is not Verb.LOOK:
                 _note(path, thing, {})

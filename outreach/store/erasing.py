@@ -14,12 +14,14 @@ import secrets
 from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, Text, cast, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Row, Text, cast, delete, exists, func, insert, select, text, update
 
 from outreach.errors import ConfigurationError
 from outreach.store import tables
+from outreach.store.campaigns import Status
+from outreach.store.deliveries import cancel_waiting
 from outreach.store.engagement import days_of
 from outreach.store.suppressions import Reason
 
@@ -66,7 +68,7 @@ def erase(connection: Connection, address: str, *, hashed: Hash, at: dt.datetime
     connection.execute(delete(noted).where(noted.c.address == address))
     connection.execute(delete(suppression).where(suppression.c.address.in_([address, hashed(address)])))
     if person is not None:
-        _forget(connection, person, address)
+        _forget(connection, person, address, at=at)
     connection.execute(
         insert(suppression).values(
             address=hashed(address), reason=Reason.ERASED.value, source="erased", at=at, subscriber_id=person
@@ -75,25 +77,47 @@ def erase(connection: Connection, address: str, *, hashed: Hash, at: dt.datetime
     return person
 
 
-def _forget(connection: Connection, person: int, address: str) -> None:
+def _forget(connection: Connection, person: int, address: str, *, at: dt.datetime) -> None:
     for table in (tables.confirmation, tables.import_person, tables.import_subscription, tables.engagement):
         connection.execute(delete(table).where(table.c.subscriber_id == person))
     connection.execute(delete(tables.engagement_day).where(days_of(connection, person)))
-    feedback, delivery, consent = tables.feedback, tables.delivery, tables.consent
+    feedback, consent = tables.feedback, tables.consent
     connection.execute(update(feedback).where(feedback.c.subscriber_id == person).values(detail=None, prefix_hash=None))
-    for campaign in connection.scalars(select(tables.campaign.c.id)).all():
-        connection.execute(  # a server's reply often quotes the address
-            update(delivery)
-            .where(
-                delivery.c.campaign_id == campaign, delivery.c.subscriber_id == person, delivery.c.reason.contains("@")
-            )
-            .values(reason="a reply that named the address")
-        )
+    _forget_mails(connection, person, at)
     mine, names = consent.c.subscriber_id == person, naming(address)
     for row in connection.execute(select(consent.c.id, consent.c.evidence).where(mine)).all():
         if names.search(str(row.evidence)):
             connection.execute(update(consent).where(consent.c.id == row.id).values(evidence={"erased": True}))
     connection.execute(delete(tables.subscriber).where(tables.subscriber.c.id == person))
+
+
+def _forget_mails(connection: Connection, person: int, at: dt.datetime) -> None:
+    """What the ledger says of them, and the words of what was written to them alone."""
+    campaign, delivery = tables.campaign, tables.delivery
+    theirs = exists(select(1).where(delivery.c.campaign_id == campaign.c.id, delivery.c.subscriber_id == person))
+    found = connection.execute(select(campaign.c.id, campaign.c.frozen).where(theirs)).all()  # by key, each campaign
+    for row in found:
+        connection.execute(  # a server's reply often quotes the address
+            update(delivery)
+            .where(
+                delivery.c.campaign_id == row.id, delivery.c.subscriber_id == person, delivery.c.reason.contains("@")
+            )
+            .values(reason="a reply that named the address")
+        )
+        if row.frozen == 1:
+            alone = connection.execute(select(campaign).where(campaign.c.id == row.id)).one()
+            if alone.plan.get("values"):
+                _forget_notification(connection, alone, at)
+
+
+def _forget_notification(connection: Connection, notification: Row[Any], at: dt.datetime) -> None:
+    """It ends here, since its words are gone; one that had ended stays as it ended."""
+    campaign = tables.campaign
+    forgotten: dict[str, Any] = {"plan": {**notification.plan, "values": {}}, "rule": ""}
+    if notification.finished_at is None:
+        forgotten |= {"status": Status.STOPPED.value, "finished_at": at, "pause_reason": "erased"}
+        cancel_waiting(connection, notification.id, reason="erased", now=at)
+    connection.execute(update(campaign).where(campaign.c.id == notification.id).values(forgotten))
 
 
 def hashes(connection: Connection) -> set[str]:

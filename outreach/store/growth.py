@@ -58,16 +58,18 @@ class Period:
 def count(connection: Connection, *, now: dt.datetime) -> int:
     """Note who came and who went since the last count; how many are on the list."""
     _one_at_a_time(connection)
-    listed = tables.listed
+    listed, movement = tables.listed, tables.movement
+    before = connection.scalar(select(func.coalesce(func.max(movement.c.id), 0)))
     here = on_the_list().subquery()
     was = exists(select(1).where(listed.c.subscriber_id == here.c.id))
     _note(connection, select(here.c.id, _how_they_came(here.c.id)).where(~was), now)
     is_here = on_the_list().with_only_columns(literal(1)).where(tables.subscriber.c.id == listed.c.subscriber_id)
     gone = select(listed.c.subscriber_id).where(~exists(is_here.correlate(listed)))
     _note(connection, gone.add_columns(_why_they_went(listed.c.subscriber_id)), now)
-    connection.execute(delete(listed).where(listed.c.subscriber_id.in_(gone)))
-    new = select(here.c.id).where(~was)
-    connection.execute(insert(listed).from_select(["subscriber_id"], new))
+    # What was noted is what changes, not what a second look would find: people come and go meanwhile.
+    noted = select(movement.c.subscriber_id).where(movement.c.id > before)
+    connection.execute(delete(listed).where(listed.c.subscriber_id.in_(noted.where(movement.c.kind.not_in(COMING)))))
+    connection.execute(insert(listed).from_select(["subscriber_id"], noted.where(movement.c.kind.in_(COMING))))
     return connection.scalar(select(func.count()).select_from(listed)) or 0
 
 

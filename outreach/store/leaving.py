@@ -7,10 +7,10 @@ line in the log of consent that says what was there before, so that an undo can 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Row, delete, select, update
 
 from outreach.events import Event
 from outreach.store import consent, digests, suppressions, tables
@@ -44,6 +44,8 @@ def everything_left(
     connection: Connection, person: int, address: str, *, source: str, at: dt.datetime, evidence: Mapping[str, Any]
 ) -> None:
     """Suppress somebody who wants no mail of any topic; nothing, if they have left already."""
+    if (before := suppressions.find(connection, address)) is not None:
+        evidence = {**evidence, "suppressed": [before.reason.value, before.source]}
     if suppressions.suppress(connection, address, reason=Reason.UNSUBSCRIBE, source=source, at=at):
         consent.log(
             connection, subscriber_id=person, topic_id=None, given=False, source=source, at=at, evidence=evidence
@@ -69,34 +71,41 @@ def undone(connection: Connection, event: Event, address: str) -> bool:
     """Take back what this person's last unsubscribe from this campaign did; False if there is nothing to take back.
 
     Only within UNDO_DAYS, and only while it is the last thing said about that topic: a later choice stands.
+    Who left the topics of a digest gets all of them back.
     """
     log, person, at = tables.consent, event.subscriber_id, from_ms(event.at_ms)
     said = connection.execute(select(log).where(log.c.subscriber_id == person).order_by(log.c.id.desc())).all()
     last = {row.topic_id: row.id for row in reversed(said)}
-    for row in said:
-        mine = row.source == FROM_UNSUBSCRIBE and (row.evidence or {}).get("campaign") == event.campaign_id
-        if not mine or row.given:
-            continue
-        if last[row.topic_id] != row.id or at - row.at > dt.timedelta(days=UNDO_DAYS):
-            return False
+    mine = [row for row in said if row.source == FROM_UNSUBSCRIBE and _campaign(row) == event.campaign_id]
+    taken_back = [
+        row
+        for row in mine
+        if _act(row) == _act(mine[0]) and last[row.topic_id] == row.id and at - row.at <= dt.timedelta(days=UNDO_DAYS)
+    ]
+    for row in taken_back:
         if row.topic_id is None:
-            _lift(connection, address)
+            _lift(connection, address, was=row.evidence.get("suppressed"), at=at)
         else:
             _restore(connection, person, row.topic_id, was=row.evidence.get("was"), at=at)
+        evidence = {"campaign": event.campaign_id, "undone": row.id}
         consent.log(
-            connection,
-            subscriber_id=person,
-            topic_id=row.topic_id,
-            given=True,
-            source=FROM_UNDO,
-            at=at,
-            evidence={"campaign": event.campaign_id, "undone": row.id},
-        )
-        return True
-    return False
+            connection, subscriber_id=person, topic_id=row.topic_id, given=True, source=FROM_UNDO, at=at,
+            evidence=evidence,
+        )  # fmt: skip
+    return bool(taken_back)
 
 
-def _lift(connection: Connection, address: str) -> None:
+def _campaign(said: Row[Any]) -> int | None:
+    return (said.evidence or {}).get("campaign")
+
+
+def _act(said: Row[Any]) -> tuple[object, object]:
+    """The one event that a line in the log came from; leaving a digest writes one for each of its topics."""
+    return said.evidence.get("spool"), said.evidence.get("sequence")
+
+
+def _lift(connection: Connection, address: str, *, was: Sequence[str] | None, at: dt.datetime) -> None:
+    """The wish is taken back; an address that was dead before is still dead."""
     suppression = tables.suppression
     connection.execute(
         delete(suppression).where(
@@ -105,6 +114,8 @@ def _lift(connection: Connection, address: str) -> None:
             suppression.c.source == FROM_UNSUBSCRIBE,
         )
     )
+    if was:
+        suppressions.suppress(connection, address, reason=Reason(was[0]), source=was[1], at=at)
 
 
 def _restore(connection: Connection, person: int, topic_id: int, *, was: int | None, at: dt.datetime) -> None:

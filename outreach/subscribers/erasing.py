@@ -24,6 +24,8 @@ from outreach.store.database import Store
 MADE: Final = "exports.list"
 """In data/: the files we exported to, one a line."""
 _CHUNK: Final = 1 << 20
+_TORN: Final = "surrogateescape"
+"""A line that a crash cut short may end within a letter; what is kept is kept byte for byte."""
 _LONGEST: Final = 320
 """More than any address (RFC 5321, 4.5.3.1): what two chunks of a file have in common."""
 
@@ -45,6 +47,8 @@ def erase(store: Store, data: Path, address: str, *, key: bytes, now: dt.datetim
         _clean_spool(path, address)
     for path in _tables(data):
         _clean_table(path, address)
+    for path in (data / "archive").glob("*/*.jsonl"):
+        _clean_archive(path, address, person)
     return person
 
 
@@ -52,13 +56,12 @@ def verify(store: Store, data: Path, address: str) -> list[str]:
     """Where the address still stands: columns of the database, and files."""
     with store.read() as connection:
         found = erasing.mentions(connection, address)
-    files = {path for path in data.rglob("*") if path.is_file()} | set(_tables(data))
+    files = {path for path in data.rglob("*") if path.is_file()}.union(_tables(data))
     return found + [str(path) for path in sorted(files) if _holds(path, address)]
 
 
 def _tables(data: Path) -> Iterator[Path]:
     yield from (data / "rejects").glob("*.csv")
-    yield from (data / "archive").glob("*/*.jsonl")  # what was said to whom: one line is one person's
     with contextlib.suppress(FileNotFoundError):
         for line in dict.fromkeys((data / MADE).read_text("utf-8").splitlines()):
             if Path(line).is_file():
@@ -69,7 +72,10 @@ def _clean_spool(path: Path, address: str) -> None:
     """What a sign-up said, which the loader has read long ago."""
     with contextlib.closing(sqlite3.connect(path, timeout=5)) as spool, spool:
         spool.execute("PRAGMA secure_delete=ON")
-        spool.execute("UPDATE hit SET detail = '' WHERE lower(detail) LIKE ?", (f"%{address}%",))
+        names = erasing.naming(address).search
+        said = spool.execute("SELECT rowid, detail FROM hit WHERE instr(lower(detail), ?)", (address,)).fetchall()
+        about = [(row,) for row, detail in said if names(detail)]
+        spool.executemany("UPDATE hit SET detail = '' WHERE rowid = ?", about)
         spool.commit()
         with contextlib.suppress(sqlite3.OperationalError):  # the service is writing; it checkpoints by itself
             spool.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -87,13 +93,28 @@ def _clean_table(path: Path, address: str) -> None:
     draft.replace(path)
 
 
-def _clean_text(path: Path, draft: Path, address: str) -> None:
-    """A line that a crash cut short may end within a letter."""
-    encoding, errors = "utf-8-sig" if path.read_bytes()[:3] == b"\xef\xbb\xbf" else "utf-8", "surrogateescape"
-    names = erasing.naming(address).search
+def _clean_archive(path: Path, address: str, person: int | None) -> None:
+    """What was said to whom, without this person's lines: by number, too, for they may have had another address."""
+    names, mine = erasing.naming(address).search, f"[{person},"
+    draft = path.with_name(f".{path.name}.part")
     with (
-        path.open(encoding=encoding, errors=errors, newline="") as old,
-        draft.open("w", encoding=encoding, errors=errors, newline="") as new,
+        path.open(encoding="utf-8", errors=_TORN, newline="") as old,
+        draft.open("w", encoding="utf-8", errors=_TORN, newline="") as new,
+    ):
+        new.writelines(line for line in old if not (line.startswith(mine) or names(line)))
+        new.flush()
+        os.fsync(new.fileno())
+    if draft.stat().st_size < path.stat().st_size:
+        draft.replace(path)
+    else:
+        draft.unlink()
+
+
+def _clean_text(path: Path, draft: Path, address: str) -> None:
+    encoding, names = "utf-8-sig" if _starts(path, b"\xef\xbb\xbf") else "utf-8", erasing.naming(address).search
+    with (
+        path.open(encoding=encoding, errors=_TORN, newline="") as old,
+        draft.open("w", encoding=encoding, errors=_TORN, newline="") as new,
     ):
         if path.suffix == ".jsonl":
             new.writelines(line for line in old if not names(line))
@@ -101,6 +122,11 @@ def _clean_text(path: Path, draft: Path, address: str) -> None:
             csv.writer(new).writerows(row for row in csv.reader(old) if not names("\n".join(row)))
         new.flush()
         os.fsync(new.fileno())
+
+
+def _starts(path: Path, mark: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(mark)) == mark
 
 
 def _clean_workbook(path: Path, draft: Path, address: str) -> None:

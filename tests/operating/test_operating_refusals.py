@@ -9,6 +9,8 @@ from outreach.campaigns import credentials
 from outreach.cli import main
 from outreach.store import audit, campaigns, staff, tables
 
+KEY = credentials.public_key(credentials.new_token())
+
 
 def test_every_refused_approval_is_in_the_audit_log(town, now, monkeypatch):
     monkeypatch.chdir(town.root)
@@ -47,3 +49,15 @@ def test_every_refused_approval_is_in_the_audit_log(town, now, monkeypatch):
         ("Ada", "campaigns approve", "welcome-1", True),
         ("Eli", "campaigns approve", "welcome-1", True),
     ]
+
+
+def test_a_refusal_is_written_down_without_an_address(town, now, monkeypatch):
+    monkeypatch.chdir(town.root)
+    with town.store.write() as connection:
+        staff.add(connection, "Dana", address="dana@city.example", role="author", public_key=KEY, now=now)
+    refused = CliRunner().invoke(main, ["campaigns", "test", "campaigns/welcome.md", "--to", "ada@example.org"])
+    assert "ada@example.org" in refused.output
+    with town.store.read() as connection:
+        (said,) = [str(each.detail) for each in audit.entries(connection) if each.verb == "campaigns test"]
+    assert "<address>" in said
+    assert "ada@example.org" not in said

@@ -14,7 +14,9 @@ from outreach.cli import notify
 from outreach.cli.init import make_workspace
 from outreach.cli.workspace import Workspace, open_workspace
 from outreach.errors import Blocked, UsageError
-from outreach.store import subscribers, topics
+from outreach.store import campaigns, deliveries, subscribers, topics
+from outreach.store.deliveries import State
+from outreach.subscribers import erasing
 from outreach.testing import FaultServer
 
 TOKEN = "a-secret-that-is-long-enough"
@@ -77,6 +79,30 @@ def test_another_key_is_another_message_and_a_used_key_is_nobody_elses(workspace
     with pytest.raises(Blocked, match="somebody else"):
         send(workspace, "bo@mail.example", "one")
     assert len(server.accepted) == 2
+
+
+def test_what_was_written_to_somebody_who_is_erased_is_forgotten(
+    workspace, server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(workspace, "ada@mail.example", "sent")
+    monkeypatch.setenv("OUTREACH_RELAY_URL", "smtp://127.0.0.1:1")
+    assert send(open_workspace(), "ada@mail.example", "waiting")["state"] == "waiting"
+    send(open_workspace(), "bo@mail.example", "bo")
+    data, now = workspace.settings.data, dt.datetime.now(dt.UTC)
+    erasing.erase(workspace.store, data, "ada@mail.example", key=b"k" * 32, now=now)
+    assert erasing.verify(workspace.store, data, "ada@mail.example") == []
+    with workspace.store.read() as connection:
+        left = {
+            each.name.removeprefix("notify-"): (each.rule, each.plan["values"], each.status.value)
+            for each in campaigns.every(connection)
+        }
+        counts = [deliveries.counts(connection, number)[State.CANCELLED] for number in (1, 2, 3)]
+    assert left == {
+        "sent": ("", {}, "finished"),
+        "waiting": ("", {}, "stopped"),
+        "bo": ("", {"number": "4711"}, "sending"),
+    }
+    assert counts == [0, 1, 0]
 
 
 def test_who_is_not_known_and_what_is_no_key(workspace) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
+import sqlite3
 import stat
 from pathlib import Path
 
@@ -24,8 +26,6 @@ ADA, BOB = "ada@city.example", "bob@city.example"
 
 
 def test_nothing_names_an_erased_person_and_no_file_brings_them_back(store: Store, tmp_path: Path) -> None:
-    import sqlite3
-
     data = tmp_path / "data"
     (data / "spool").mkdir(parents=True, exist_ok=True)
     with sqlite3.connect(data / "spool" / "one.spool") as spool:
@@ -77,7 +77,7 @@ def test_spreadsheets_and_json_lines_that_we_made_are_cleaned_too(store: Store, 
     files = [tmp_path / "people.xlsx", tmp_path / "people.jsonl"]
     said = tmp_path / "data" / "archive" / "7" / "run.jsonl"
     said.parent.mkdir(parents=True)
-    ada_line, bob_line = (f'[{n}, 0, "en", true, true, "{who}", {{}}]\n' for n, who in enumerate((ADA, BOB)))
+    ada_line, bob_line = (f'[{n}, 0, "en", true, true, "{who}", {{}}]\n' for n, who in enumerate((ADA, BOB), 70))
     said.write_text('{"version": 1}\n' + ada_line + bob_line)
     with store.read() as connection:
         for path in files:
@@ -96,14 +96,23 @@ def test_spreadsheets_and_json_lines_that_we_made_are_cleaned_too(store: Store, 
 def test_an_address_within_a_longer_one_stays(store: Store, tmp_path: Path) -> None:
     longer = ["nada@city.example", "n.ada@city.example", "ada@city.example.org", "ada@city.example-two.org"]
     with store.write() as connection:
-        for address in (ADA, *longer):
-            subscribers.upsert(connection, address, attributes={}, now=NOW)
+        ada, *_ = [subscribers.upsert(connection, address, attributes={}, now=NOW) for address in (ADA, *longer)]
     data = tmp_path / "data"
     archive = data / "archive" / "7" / "run.jsonl"
     archive.parent.mkdir(parents=True)
-    lines = [f'[{n}, 0, "en", true, true, "{who}", {{}}]\n' for n, who in enumerate((ADA, *longer))]
+    _, *lines = [f'[{n},0,"en",true,true,"{who}",{{}}]\n' for n, who in enumerate((ADA, *longer), 70)]
+    of_ada = [f'[70,0,"en",true,true,"{ADA}",{{}}]\n', f'[{ada},0,"en",true,true,"a.before@city.example",{{}}]\n']
     torn = '[9, 0, "en", true, true, "x@city.example", {"first_name": "Zoë'.encode()[:-1]
-    archive.write_bytes("".join(lines).encode() + torn)
+    archive.write_bytes("".join([*of_ada, *lines]).encode() + torn)
+    with contextlib.closing(sqlite3.connect(data / "one.db")) as unread:
+        unread.execute(TABLE)
+        unread.executemany(
+            "INSERT INTO hit VALUES (?, 9, 0, 0, 0, 0, 0, 0, x'', 0, ?)",
+            [(number, json.dumps({"address": who})) for number, who in enumerate((ADA, *longer))],
+        )
+        unread.commit()
+    (data / "spool").mkdir()
+    (data / "one.db").rename(data / "spool" / "one.spool")
     files = [tmp_path / "people.csv", tmp_path / "people.xlsx"]
     with store.read() as connection:
         for path in files:
@@ -113,7 +122,12 @@ def test_an_address_within_a_longer_one_stays(store: Store, tmp_path: Path) -> N
 
     erase(store, data, ADA, key=KEY, now=NOW)
     assert verify(store, data, ADA) == []
-    assert archive.read_bytes() == "".join(lines[1:]).encode() + torn
+    assert archive.read_bytes() == "".join(lines).encode() + torn
+    with contextlib.closing(sqlite3.connect(data / "spool" / "one.spool")) as unread:
+        assert [detail for (detail,) in unread.execute("SELECT detail FROM hit")] == [
+            "",
+            *(json.dumps({"address": who}) for who in longer),
+        ]
     for address in longer:
         assert {*map(str, files), str(archive), "subscriber.address"} <= set(verify(store, data, address))
 

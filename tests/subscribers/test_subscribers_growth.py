@@ -7,11 +7,12 @@ import json
 import random
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, event, select
 
 from outreach.bounces import sunset
 from outreach.cli import main
@@ -52,6 +53,28 @@ def subscribe(connection: Connection, name: str, at: dt.datetime) -> int:
 def leave(connection: Connection, person: int, at: dt.datetime) -> None:
     (topic,) = store_topics.ensure(connection, ["Parks"])
     consent.unsubscribe(connection, subscriber_id=person, topic_id=topic, source="page", at=at)
+
+
+def test_who_joins_while_the_list_is_counted_is_counted_next_time(store: Store, now: dt.datetime) -> None:
+    if store.is_sqlite:
+        return  # one writer at a time: nobody joins meanwhile
+    meanwhile = iter([subscribe])
+
+    def join(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("INSERT INTO listed"):
+            for act in meanwhile:
+                with store.write() as other:
+                    act(other, "late", now)
+
+    event.listen(store.main, "before_cursor_execute", join)
+    with store.write() as connection:
+        subscribe(connection, "early", now)
+    for listed in (1, 2):
+        with store.write() as connection:
+            assert growth.count(connection, now=now + listed * DAY) == listed
+    event.remove(store.main, "before_cursor_execute", join)
+    with store.read() as connection:
+        assert len(connection.execute(select(tables.movement)).all()) == 2
 
 
 def test_each_way_of_coming_and_going_is_told_by_its_name(store: Store, now: dt.datetime) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import func, insert, select, update
 from outreach.errors import TryAgain
 from outreach.events import Event, Flag, Kind
 from outreach.store import events as store_events
-from outreach.store import held, tables
+from outreach.store import held, leaving, suppressions, tables
 from outreach.store.database import Store
 from outreach.store.events import Verdict
 from outreach.store.suppressions import Reason
@@ -143,6 +143,33 @@ def test_undo_after_both_buttons_takes_back_the_last_one_then_the_first(city: St
     )
     Loader(city, tmp_path).run_once()
     assert (subscribed(city, ADA), suppressed(city)) == ({PARKING: 2, PARKS: 1}, {})
+
+
+def test_undo_of_a_digest_brings_all_its_topics_back(
+    city: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leaving.digests, "topics_in", lambda *_: [PARKING, PARKS])
+    left = hit(Kind.UNSUBSCRIBE, ADA)
+    write(tmp_path, [left])
+    Loader(city, tmp_path).run_once()
+    assert subscribed(city, ADA) == {PARKING: 2, PARKS: 2}
+    write(tmp_path, [hit(Kind.UNDO, ADA, minutes=1), hit(Kind.UNDO, ADA, minutes=2)])
+    Loader(city, tmp_path).run_once()
+    assert subscribed(city, ADA) == {PARKING: 1, PARKS: 1}
+    assert [given for _, given, _ in consents(city, ADA)] == [False, False, True, True]
+
+
+def test_undo_does_not_bring_a_dead_address_to_life(city: Store, tmp_path: Path) -> None:
+    with city.write() as connection:
+        suppressions.suppress(
+            connection, "ada@example.com", reason=Reason.BOUNCE, source="5.1.1", at=store_events.from_ms(AT_MS)
+        )
+    write(tmp_path, [hit(Kind.UNSUBSCRIBE, ADA, LEAVE_ALL)])
+    Loader(city, tmp_path).run_once()
+    assert suppressed(city) == {"ada@example.com": "unsubscribe"}
+    write(tmp_path, [hit(Kind.UNDO, ADA, minutes=1)])
+    Loader(city, tmp_path).run_once()
+    assert suppressed(city) == {"ada@example.com": "bounce"}
 
 
 def test_undo_gives_nobody_what_they_never_had(city: Store, tmp_path: Path) -> None:
