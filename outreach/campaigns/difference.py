@@ -21,8 +21,7 @@ def from_last(connection: Connection, campaign: Campaign) -> list[str]:
 
 def last(connection: Connection, campaign: Campaign) -> Campaign | None:
     """The plan of the same file before this one."""
-    before = [each for each in campaigns.every(connection) if each.file == campaign.file and each.id < campaign.id]
-    return before[-1] if before else None
+    return next(campaigns.of_file(connection, campaign.file, before=campaign.id), None)
 
 
 def _lines(old: Campaign, new: Campaign) -> Iterator[str]:

@@ -159,16 +159,16 @@ def recurring_files(connection: Connection) -> list[str]:
     return list(connection.execute(found).scalars())
 
 
-def of_file(connection: Connection, file: str) -> Iterator[Campaign]:
-    """The plans of a file, latest first, each read when it is asked for."""
-    before: int | None = None
+def of_file(connection: Connection, file: str, *, before: int | None = None) -> Iterator[Campaign]:
+    """The plans of a file, latest first, each read when it is asked for; `before`: older than this campaign."""
+    # Whether it recurs does not matter; saying so lets the index on (recurring, file) find them.
+    mine = (campaign.c.file == file) & campaign.c.recurring.in_([False, True])
     while True:
-        query = select(*_COLUMNS).where(campaign.c.file == file).order_by(campaign.c.id.desc()).limit(1)
-        row = connection.execute(query if before is None else query.where(campaign.c.id < before)).one_or_none()
-        if row is None:
+        older = mine if before is None else mine & (campaign.c.id < before)
+        before = connection.execute(select(func.max(campaign.c.id)).where(older)).scalar_one()
+        if before is None:
             return
-        before = row.id
-        yield _campaign(row)
+        yield get(connection, before)
 
 
 def set_status(

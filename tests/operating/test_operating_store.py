@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pytest
 from sqlalchemy import func, insert, select
 
+from outreach.campaigns import difference
 from outreach.store import campaigns, digests, schedule, tables, topics
 from outreach.store.consent import CONFIRMED, Frequency
 from outreach.store.digests import Due, Readers
@@ -55,3 +57,22 @@ def test_an_occurrence_belongs_to_one_campaign(store, now):
         later = now + dt.timedelta(days=1)
         assert schedule.note(connection, "parking", [now, later], state=State.MISSED, now=now) == 1
         assert schedule.latest(connection, "parking") == later
+
+
+def test_the_plan_before_is_found_without_reading_anybody_elses(store, now):
+    """Notifications are campaigns too, fifty thousand of them in a year."""
+    values = {"message_class": "regular", "rule": "", "plan_hash": "", "frozen": 1, "planned_at": now}
+    with store.write() as connection:
+        for name in ("tax-1", "receipt-1", "tax-2", "receipt-2", "tax-3"):
+            file = name.partition("-")[0]
+            campaigns.add(connection, name=name, file=file, plan={"subject": name}, **values)
+        mine = tables.campaign.c.file == "receipt"
+        connection.execute(tables.campaign.update().where(mine).values(status="of a later version"))
+    with store.read() as connection:
+        with pytest.raises(ValueError, match="of a later version"):
+            campaigns.every(connection)
+        first, second, third = (campaigns.find(connection, f"tax-{number}") for number in (1, 2, 3))
+        assert difference.last(connection, third) == second
+        assert difference.from_last(connection, second) == ["subject: tax-1 then, tax-2 now"]
+        assert difference.last(connection, first) is None
+        assert [each.name for each in campaigns.of_file(connection, "tax")] == ["tax-3", "tax-2", "tax-1"]
