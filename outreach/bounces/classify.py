@@ -173,6 +173,7 @@ _RCPT_BY_CODE = {
 }
 # Refused before a recipient was named: it was our host, or our address.
 _BY_VERB = {"connect": Reason.BLOCKED, "mail": Reason.REJECTED}
+_BEFORE_RCPT = _BY_VERB.keys()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,11 +212,16 @@ def classify(text: str, *, status: str = "", code: str = "", verb: str = "", act
     provider = _provider(text[:MAX_TEXT].lower())
     line = plain(text, code=code, status=status)
     rule = _by_text(line, provider)
-    reason = rule.reason if rule else _by_status(status) or _likely(line) or _by_code(code, verb)
+    coded = _by_status(status) if rule is None else None
+    if rule is None and coded is None:
+        rule = _likely(line)
+    reason = rule.reason if rule else coded or _by_code(code, verb)
     if reason is Reason.UNDEFINED and text.strip():
         reason = Reason.ON_HOLD  # there are words, and nobody has taught us what they mean
     if rule and reason is Reason.USER_UNKNOWN and not rule.alone and not _told_of_address(status, verb):
         reason = Reason.FILTERED
+    if verb in _BEFORE_RCPT and (reason in HARD or reason is Reason.NOT_ACCEPT):
+        reason = _BY_VERB[verb]  # no recipient was named yet: whoever is unknown there is us
     if reason is Reason.HOST_UNKNOWN and _temporary(status=status, code=code, action=action):
         reason = Reason.NETWORK_ERROR  # a name server that cannot say now
     return Judgement(reason, _severity(reason, status=status, code=code, action=action))
@@ -258,8 +264,8 @@ def _told_of_address(status: str, verb: str) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _likely(line: str) -> Reason | None:
-    return next((rule.reason for rule in rules() if not rule.sure and rule.matches(line)), None)
+def _likely(line: str) -> Rule | None:
+    return next((rule for rule in rules() if not rule.sure and rule.matches(line)), None)
 
 
 def _by_status(status: str) -> Reason | None:

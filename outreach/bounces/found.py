@@ -63,17 +63,18 @@ def _code(text: str) -> str:
     return codes[0] if codes else ""
 
 
+_COMMAND = r"RCPT|MAIL(?=[ _]?FROM| command|\b[^\w ])|DATA|EHLO|HELO"
 _VERBS: Final = (
     # Postfix, GMX, Exim; Yahoo's qmail; Sendmail and Courier; dma; X-series gateways; OpenSMTPD
     (
         re.compile(
-            r"in reply to (?:the )?(?:end of )?(MAIL|RCPT|DATA|EHLO|HELO)"
+            rf"in reply to (?:the )?(?:end of )?({_COMMAND})"
             r"|\[(RCPT_TO|DATA|MAIL_FROM|CONNECT|INIT)\]"
-            r"|after (?:sending |pipelined )?(?:end of )?(RCPT|MAIL|DATA|HELO|EHLO|initial connection)"
-            r"|(?:>>>|<<<|-->) ?(RCPT|MAIL|DATA|EHLO|HELO)\b"
-            r"|following (RCPT|MAIL|DATA|EHLO|HELO) command"
-            r"|did not like our (?:final )?(RCPT|MAIL|DATA|EHLO|HELO)"
-            r"|SMTP[:;] ?\[?(RCPT|MAIL|DATA|EHLO|HELO)\b",
+            rf"|after (?:sending |pipelined )?(?:end of )?({_COMMAND}|initial connection)"
+            rf"|(?:>>>|<<<|-->) ?({_COMMAND})\b"
+            rf"|following ({_COMMAND}) command"
+            rf"|did not like our (?:final )?({_COMMAND})"
+            rf"|SMTP[:;] ?\[?({_COMMAND})\b",
             re.IGNORECASE,
         ),
         "",

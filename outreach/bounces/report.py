@@ -34,7 +34,7 @@ _ORIGINAL = re.compile(
 _DAEMON = re.compile(
     r"mailer[-_. ]?daemon|mail[-_ .]?delivery|post_?master|double-bounce|mailadm|mail[-_]?admin|"
     r"mail ?system|delivery[-_. ]?(?:subsystem|system|report|status|failure|agent)|mdaemon|bounce|automatic-replay|"
-    r"mail deliver|returned mail|undeliver|mail administrator|system administrator|^<>$",
+    r"mail deliver|returned mail|undeliver|mail administrator|system administrator|microsoftexchange[0-9a-f]{8}|^<>$",
     re.IGNORECASE,
 )
 _SUBJECT = re.compile(
@@ -46,7 +46,10 @@ _SUBJECT = re.compile(
     r"nondeliverable|returned to sender|warning: (?:could|message|e?-?mail)|user unknown|delivery warning|"
     r"(?:temporarily|permanently) undeliver|can't be delivered|delivery delay|delayed|bounced?\b|mail failed|"
     r"message (?:has )?not|rejected (?:mail|posting)|(?:status|delivery) notification|problem delivering|"
-    r"mail system error|sorry.{0,20}(?:mail|deliver)|notificaci|rückläufer|エラー|配信|returning message",
+    r"mail system error|sorry.{0,20}(?:mail|deliver)|notificaci|rückläufer|エラー|配信|returning message|non remis|"
+    r"zustell(?:ung|fehler)|no se (?:ha )?(?:puede|pudo|podido) entreg|não (?:é possível|foi) entreg|devolvid|devuelto|"
+    r"onbestelbaar|niedostarczon|未送达|无法送达|退信|退件|недоставлен|не доставлен|olevererat|kan ikke leveres|"
+    r"nedoručiteln|kézbesíthetetlen|teslim edilemedi|toimittamat",
     re.IGNORECASE,
 )
 _PHRASE = re.compile(
@@ -57,7 +60,10 @@ _PHRASE = re.compile(
     r"mailbox (?:is )?(?:full|unavailable)|"
     r"user unknown|unknown user|no such user|transcript of session|rejected by|failed address|address(?:es)? failed|"
     r"undelivered|returned (?:mail|message)|delivery (?:failure|failed|error)|does not exist|over quota|"
-    r"error (?:occurred )?(?:while|delivering|sending)|unbekannt|nicht zugestellt|non.{0,20}consegn|inconnu",
+    r"error (?:occurred )?(?:while|delivering|sending)|unbekannt|nicht.{0,60}(?:zugestellt|erreicht|gesendet)|"
+    r"nicht (?:gefunden|vorhanden|zustellbar)|nachrichtenzustellung|non.{0,20}(?:consegn|recapit|raggiunt)|inconnu|"
+    r"n.est pas parvenu|échec|introuvable|no (?:se )?(?:ha |pudo|puede|podido).{0,40}(?:entreg|encontr|alcanz)|"
+    r"não.{0,40}entreg|falha na entrega|mislukt|nie powiodło|失败|失敗|不存在|не удалось|не (?:был )?доставлен",
     re.IGNORECASE,
 )
 

@@ -15,9 +15,16 @@ from outreach.bounces.reasons import Reason
 
 FOLDER = Path(__file__).parent / "documented"
 REPLIES = [
-    line.split(maxsplit=2) for line in (FOLDER / "replies.txt").read_text("utf-8").splitlines() if line[:1] != "#"
+    line.split(maxsplit=2)
+    for path in sorted(FOLDER.glob("replies*.txt"))
+    for line in path.read_text("utf-8").splitlines()
+    if line[:1] != "#"
 ]
-REPORTS = tomllib.loads((FOLDER / "reports.toml").read_text("utf-8"))["report"]
+REPORTS = [
+    report
+    for path in sorted(FOLDER.glob("reports*.toml"))
+    for report in tomllib.loads(path.read_text("utf-8"))["report"]
+]
 RETURNED = """
 
 Received: from city.example by mx.example.net; Thu, 29 Apr 2010 23:34:45 +0900
@@ -45,6 +52,25 @@ def test_a_report_without_delivery_status_names_its_recipients(report: dict[str,
     assert {each.address: each.reason.value for each in told} == report["recipients"]
 
 
+@pytest.mark.parametrize("verb", ["mail", "connect"])
+def test_whoever_is_unknown_before_a_recipient_was_named_is_us(verb: str) -> None:
+    judgement = classify("550 5.1.1 User unknown", status="5.1.1", code="550", verb=verb, action="failed")
+    assert not judgement.hard
+    assert not judgement.group.personal
+
+
+def test_a_greeting_is_no_recipient_where_the_header_names_them() -> None:
+    """Google Groups greets the sender; whom the mail was for stands in X-Failed-Recipients."""
+    raw = (
+        "From: Mail Delivery Subsystem <mailer-daemon@googlemail.com>\nTo: news@city.example\n"
+        "Subject: Delivery Status Notification (Failure)\nX-Failed-Recipients: parks@googlegroups.com\n\n"
+        "Hello news@city.example,\n\nThe group you tried to contact (parks) may not exist, or you may not have "
+        "permission to post messages to the group.\n"
+    )
+    told = read(raw.encode()).recipients
+    assert [(each.address, each.reason) for each in told] == [("parks@googlegroups.com", Reason.REJECTED)]
+
+
 @pytest.mark.parametrize(
     ("text", "verb"),
     [
@@ -58,6 +84,7 @@ def test_a_report_without_delivery_status_names_its_recipients(report: dict[str,
         ("SMTP error from remote mail server after pipelined MAIL FROM:<a@b.example>", "mail"),
         ("mx.example.org did not like our final DATA:", "dot"),
         (">>> RCPT To:<ada@example.org>", "rcpt"),
+        ("smtp; Mail server does not know the user", ""),
         ("nothing said", ""),
     ],
 )

@@ -15,7 +15,7 @@ def test_every_rule_keeps_its_example(rule: Rule) -> None:
     found = with_codes(Found("ada@example.com", text=rule.example))
     hint = {"google": " gsmtp", "yahoo": " yahoodns", "microsoft": " outlook.com", "orange": " orange.fr"}
     said = rule.example + hint.get(rule.provider, "")
-    assert classify(said, status=found.status, code=found.code).reason is rule.reason
+    assert classify(said, status=found.status, code=found.code, verb=found.verb).reason is rule.reason
 
 
 @pytest.mark.parametrize("reason", Reason)

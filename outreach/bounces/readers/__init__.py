@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from outreach.bounces.found import Found
+from outreach.bounces.found import Found, addresses, one_line
 from outreach.bounces.readers import bare_names, colons, exchange, lines, lists, notes, phrases, sendmail, sentences
 from outreach.bounces.report import Report
 
@@ -29,5 +29,12 @@ TABLE: Final[tuple[Reader, ...]] = (
 
 
 def read(report: Report) -> list[Found]:
-    """What the first reader that understands this report finds."""
-    return next(filter(None, (reader(report) for reader in TABLE)), [])
+    """What the first reader that understands this report finds.
+
+    X-Failed-Recipients (Exim, Google) is surer than any text that names none of them, like "Hello ada@example.com, …".
+    """
+    found = next(filter(None, (reader(report) for reader in TABLE)), [])
+    failed = [each.lower() for each in addresses(report.top.header("x-failed-recipients"))]
+    if not failed or any(each.address.lower() in failed for each in found):
+        return found
+    return [Found(address=each, text=one_line(report.text)) for each in failed]

@@ -1,7 +1,11 @@
-"""Screen names without a domain, as AOL wrote them: the domain is the server's own.
+"""Names without a domain, as AOL and directory servers wrote them: the domain is the server's own.
 
 Your mail to the following recipients could not be delivered …:
     ada
+
+--------Message not delivered to the following:
+
+    ada    No matches to nameserver query
 """
 
 from __future__ import annotations
@@ -14,12 +18,21 @@ from outreach.bounces.report import Report
 _LIST = re.compile(
     r"following recipients?[^:]{0,160}:?[^\n]{0,120}:\s*\n((?:[ \t]+[\w.+-]{2,64}[ \t]*(?:\n|$))+)", re.IGNORECASE
 )
+_WITH_REASONS = re.compile(
+    r"not delivered to the following:[ \t]*\n\s*\n((?:[ \t]+[\w.+-]{2,64}[ \t]{2,}\S[^\n]{0,200}\n)+)", re.IGNORECASE
+)
 
 
 def read(report: Report) -> list[Found]:
-    match = _LIST.search(report.text + "\n")
+    """Each name, with the words beside it or else the whole report's."""
+    text = report.text + "\n"
     sender = next(iter(addresses(report.sender)), "")
-    if match is None or "@" not in sender:
-        return []
     domain = sender.partition("@")[2].lower()
-    return [Found(address=f"{name.lower()}@{domain}", text=one_line(report.text)) for name in match[1].split()]
+    if not domain:
+        return []
+    if match := _WITH_REASONS.search(text):
+        named = [line.split(maxsplit=1) for line in match[1].splitlines()]
+        return [Found(address=f"{name.lower()}@{domain}", text=one_line(said)) for name, said in named]
+    match = _LIST.search(text)
+    names = match[1].split() if match else []
+    return [Found(address=f"{name.lower()}@{domain}", text=one_line(report.text)) for name in names]

@@ -24,7 +24,8 @@ _BEGINS = re.compile(
     rf"(?:\"?[^\"<>\n:@]{{0,60}}\"?\s*)?"
     rf"[<\"'\[]{{0,2}}(?P<address>{_AT})[>\"'\]]{{0,2}}"
     rf"(?:<mailto:[^>\n]{{1,200}}>)?"
-    rf"(?P<rest>\s*$|\s*[:;,(\[.\-–…]+.*$|\s+(?:on \w{{3}}, .*|[\[(#]?\d{{3}}\b.*|invalid.*|unknown.*|"
+    rf"(?P<rest>\s*$|\s*[:;,(\[.\-–…|]+.*$|\s+(?:on \w{{3}}, .*|"
+    rf"(?:on|am|le|el|il|em|op|den|dnia) \d{{1,4}}[./-].*|[\[(#]?\d{{3}}\b.*|invalid.*|unknown.*|"
     rf"not .*|no such.*|is .*|"
     rf"does .*|mailbox.*|user .*|address.*|has .*|was .*|could.*|ERROR.*|failed.*|error.*|reason.*))",
     re.IGNORECASE,
