@@ -46,8 +46,6 @@ from outreach.store.database import Store, plain
 from outreach.store.dialects import WRITING, Document, Instant
 from outreach.store.suppressions import GRAVITY, Reason
 
-BATCH: Final = 4_000
-"""Rows to add at once: so few that a processor's cache holds them."""
 CODE: Final = 10**14
 """A suppression is staged as gravity * CODE + milliseconds: min() picks the gravest, then the earliest."""
 FREQUENCIES: Final = 4
@@ -164,17 +162,14 @@ class Stage:
         """Rows into a staging table, the fastest way the driver has."""
         if not rows:
             return
+        if not self.connection.in_transaction():  # the driver is used past SQLAlchemy, which must know what to commit
+            self.connection.begin()
+        driver: Any = self.connection.connection.dbapi_connection
         names = ", ".join(column.name for column in table.columns)
         if self.is_sqlite:
             places = ", ".join("?" * len(table.columns))
-            self.connection.exec_driver_sql(
-                f"INSERT INTO {table.name} ({names}) VALUES ({places})",  # noqa: S608  # our own names
-                list(rows),
-            )
+            driver.executemany(f"INSERT INTO {table.name} ({names}) VALUES ({places})", rows)  # noqa: S608  # our own names
             return
-        if not self.connection.in_transaction():  # COPY goes past SQLAlchemy, which would not know what to commit
-            self.connection.begin()
-        driver: Any = self.connection.connection.dbapi_connection
         with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import compress, repeat
-from operator import or_
+from operator import not_, or_
 from typing import Final, Generic, TypeVar
 
 from outreach.addresses import BadAddress, normalise, plain_forms
@@ -19,11 +19,10 @@ from outreach.store.staging import SlotValue, dump
 from outreach.store.subscribers import Field, as_slot
 from outreach.subscribers import values
 from outreach.subscribers.mapping import Convert, Mapping
-from outreach.subscribers.reading import Cells
+from outreach.subscribers.records import Batch, Cells, Unreadable
 from outreach.subscribers.systems import FORBIDDING, Role, folded
 
 Meaning = TypeVar("Meaning")
-Numbered = tuple[int, Cells]
 StagedRow = tuple[int, str, str, str | None, int | None, int, None, SlotValue]
 """Number, address, attributes as JSON, locale, joined, at, no suppression, and the slots."""
 
@@ -49,7 +48,6 @@ class Columns:
     """Reads batches of rows. `types` gathers the attributes that occurred, and their types."""
 
     def __init__(self, mapping: Mapping, fields: Iterable[Field]) -> None:
-        self._width = len(mapping.columns)
         self.types: dict[str, str] = {}
         at = {column.target: index for index, column in enumerate(mapping.columns)}
         self._email = at.get(Role.EMAIL)
@@ -77,28 +75,22 @@ class Columns:
         ]
         self.is_useful = self._email is not None and mapping.system.suppresses is None
 
-    def __call__(self, rows: Sequence[Numbered]) -> tuple[list[StagedRow], list[Numbered]]:
+    def __call__(self, batch: Batch) -> tuple[list[StagedRow], Iterable[tuple[int, Cells | Unreadable]]]:
         """The rows that were easy, as they are staged, and the others."""
-        if not rows or self._email is None:
-            return [], list(rows)
-        width = self._width
-        straight = [row for row in rows if len(row[1]) == width]
-        others = [row for row in rows if len(row[1]) != width] if len(straight) < len(rows) else []
-        if not straight:
-            return [], others
-        numbers, cells = zip(*straight, strict=True)
-        columns = list(zip(*cells, strict=True))
+        if self._email is None or not batch.numbers:
+            return [], batch.in_order()
+        columns = batch.columns
         addresses = _addresses(columns[self._email])
-        hard = [address is None for address in addresses]
+        hard = [address is None for address in addresses] if None in addresses else []
         for index, is_hard in self._hard:
             if any(columns[index]):
-                hard = list(map(or_, hard, map(is_hard, columns[index])))
+                hard = list(map(or_, hard or repeat(False), map(is_hard, columns[index])))
+        left = batch._replace(numbers=(), columns=())
         if any(hard):
-            others.extend(compress(straight, hard))
-            easy = [not each for each in hard]
-            numbers, addresses = tuple(compress(numbers, easy)), list(compress(addresses, easy))
-            columns = [tuple(compress(column, easy)) for column in columns]
-        return list(self._staged(numbers, addresses, columns)), sorted(others)
+            easy = list(map(not_, hard))
+            left, batch = batch.only(hard), batch.only(easy)
+            addresses = list(compress(addresses, easy))
+        return list(self._staged(batch.numbers, addresses, batch.columns)), left.in_order()
 
     def _staged(
         self, numbers: Sequence[int], addresses: Sequence[str | None], columns: Sequence[Sequence[str]]

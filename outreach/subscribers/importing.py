@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -36,13 +35,14 @@ from outreach.store.database import Store
 from outreach.store.erasing import hasher
 from outreach.store.imports import Folded, FoldPerson, Held, Staged, compare
 from outreach.store.merging import apply, close, record
-from outreach.store.staging import BATCH, Row, Stage, WishRow, dump, frequency_code, importing, suppression_code
+from outreach.store.staging import Row, Stage, WishRow, dump, frequency_code, importing, suppression_code
 from outreach.store.subscribers import Field, SlotReader, Value
 from outreach.subscribers.columns import Columns, type_of
 from outreach.subscribers.folding import Account, Fold, least
 from outreach.subscribers.mapping import Mapping, Person, Rejected, file_date
 from outreach.subscribers.mapping import propose as propose_mapping
-from outreach.subscribers.reading import Cells, Table, Unreadable, open_table
+from outreach.subscribers.reading import Table, open_table
+from outreach.subscribers.records import Batch, Cells, Unreadable
 from outreach.subscribers.rejects import Rejects
 from outreach.subscribers.sheets import is_workbook, open_sheet
 from outreach.subscribers.systems import TRUSTED, Role
@@ -236,20 +236,18 @@ class _Staging:
         return self._names
 
     def read(self, progress: Callable[[int], None]) -> None:
-        rows = self.table.rows()
-        while batch := list(islice(rows, BATCH)):
-            self.rows += len(batch)
+        for batch in self.table.batches():
+            self.rows += batch.size
             for number, cells in self._quickly(batch):
                 self._take(number, cells)
             self._flush()
             progress(self.rows)
 
-    def _quickly(self, batch: Sequence[tuple[int, Cells | Unreadable]]) -> Iterable[tuple[int, Cells | Unreadable]]:
+    def _quickly(self, batch: Batch) -> Iterable[tuple[int, Cells | Unreadable]]:
         """Stages the rows that need no thought; the others come back."""
         if not self._columns.is_useful:
-            return batch
-        whole = [(number, cells) for number, cells in batch if isinstance(cells, list)]
-        staged, others = self._columns(whole)
+            return batch.in_order()
+        staged, others = self._columns(batch)
         self.stage.pour_rows(staged)
         self.types = self._columns.types | self.types
         if self._topic:
@@ -258,9 +256,7 @@ class _Staging:
                 WishRow(row[1], topic, row[4] or row[5] or default, None, 1, f"{self._evidence}{row[0]}}}")
                 for row in staged
             )
-        if len(whole) == len(batch):
-            return others
-        return [*others, *((number, cells) for number, cells in batch if not isinstance(cells, list))]
+        return others
 
     def _take(self, number: int, cells: Cells | Unreadable) -> None:
         if isinstance(cells, Unreadable):

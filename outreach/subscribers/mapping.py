@@ -23,7 +23,8 @@ from outreach.errors import UsageError
 from outreach.store.suppressions import Reason
 from outreach.subscribers import values
 from outreach.subscribers.defusing import undefused
-from outreach.subscribers.reading import Cells, Table, as_text, loads
+from outreach.subscribers.reading import Table, as_text, loads
+from outreach.subscribers.records import Cells
 from outreach.subscribers.systems import FORBIDDING, FREQUENCIES, Role, System, folded, known_as, recognise
 
 Value = str | int | float | bool

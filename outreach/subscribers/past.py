@@ -25,7 +25,8 @@ from outreach.store import past_events
 from outreach.store.database import Store
 from outreach.store.past_events import Happened, Past
 from outreach.subscribers import values
-from outreach.subscribers.reading import Cells, Table, Unreadable, open_table
+from outreach.subscribers.reading import Table, open_table
+from outreach.subscribers.records import Cells, Unreadable
 from outreach.subscribers.rejects import Rejects
 
 BATCH: Final = 2_000

@@ -1,9 +1,7 @@
 """Reading the files other systems export: rows of text, whatever the encoding, delimiter or faults.
 
-Flat memory: bytes are decoded by the megabyte. A line that is not UTF-8 is read as cp1252 (what
-Windows programs write), line by line, because one file is often glued together from several; how
-many lines that were is counted. Rows are the csv module's; a file that cannot be read to its end
-raises UsageError, and the caller has written nothing by then.
+`lines` makes text of bytes, `records` rows of text, both a piece at a time, so that memory stays flat. A file
+that cannot be read to its end raises UsageError, and the caller has written nothing by then.
 """
 
 from __future__ import annotations
@@ -13,22 +11,21 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from outreach.errors import UsageError
+from outreach.subscribers.lines import UTF8_BOM, UTF16_BOMS, Lines
+from outreach.subscribers.records import BATCH, Batch, Cells, Records, Unreadable, as_batch
 
-CHUNK: Final = 1 << 20
-MAX_LINE: Final = 16 * CHUNK
+HEAD: Final = 1 << 20
+"""Bytes to guess the delimiter by."""
 MAX_COLUMNS: Final = 500
 SAMPLE_ROWS: Final = 1_000
 HEADER_FILLED: Final = 0.6
 """Of the usual number of cells; titles and dates above a header fill fewer."""
 _DELIMITERS: Final = ",;\t|"
-_UTF16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
-_UTF8_BOM: Final = b"\xef\xbb\xbf"
 _OTHER_KINDS: Final = {
     b"PK\x03\x04": "a spreadsheet or a zip archive; open it and save the sheet as CSV (UTF-8)",
     b"\xd0\xcf\x11\xe0": "an old Excel file; open it and save the sheet as CSV (UTF-8)",
@@ -40,20 +37,9 @@ _OTHER_KINDS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A row of which only the raw text is known, and why."""
-
-    text: str
-    reason: str
-
-
-Cells = list[str]
-
-
 @dataclass(slots=True)
 class Table:
-    """A file as rows under a header. `rows` may be asked for once; the counts are complete when it ends."""
+    """A file as rows under a header. They may be asked for once; the counts are complete when they end."""
 
     path: Path
     header: tuple[str, ...]
@@ -67,17 +53,18 @@ class Table:
     hash: str = ""
 
     def rows(self) -> Iterator[tuple[int, Cells | Unreadable]]:
-        """Each row with its number, counted as a spreadsheet does: the header is row 1, JSON lines start at 1."""
-        text = _Lines(self.path)
-        found = _json_rows(text, self.header) if not self.delimiter else self._csv_rows(text)
-        yield from found
-        self.cp1252_lines, self.hash = text.cp1252_lines, text.digest.hexdigest()
+        """Each row with its number."""
+        for batch in self.batches():
+            yield from batch.in_order()
 
-    def _csv_rows(self, text: _Lines) -> Iterator[tuple[int, Cells | Unreadable]]:
-        for number, cells in enumerate(_records(text, self.delimiter, self.path), 1):
-            # A blank line is no row, though it has a number.
-            if cells and number > self.skipped + 1:
-                yield number, cells
+    def batches(self) -> Iterator[Batch]:
+        """The rows, many at once."""
+        lines = Lines(self.path)
+        if self.delimiter:
+            yield from Records(lines, self.delimiter).batches(len(self.header), skip=self.skipped + 1)
+        else:
+            yield from _json_batches(lines, self.header)
+        self.cp1252_lines, self.hash = lines.cp1252_lines, lines.digest.hexdigest()
 
 
 def open_table(path: Path) -> Table:
@@ -93,7 +80,7 @@ def open_table(path: Path) -> Table:
         raise UsageError(f"{path} is no CSV file: it is a web page or XML")
     delimiter = _delimiter(text)
     sample = []
-    for cells in islice(_records(_Lines(path), delimiter, path), SAMPLE_ROWS):
+    for cells in Records(Lines(path), delimiter).take(SAMPLE_ROWS):
         if len(cells) > MAX_COLUMNS:
             raise UsageError(
                 f"{path} has {len(cells)} columns; we read up to {MAX_COLUMNS}: leave out what you do not need"
@@ -110,7 +97,7 @@ def open_table(path: Path) -> Table:
 def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            head = file.read(CHUNK)
+            head = file.read(HEAD)
     except FileNotFoundError:
         raise UsageError(f"there is no file {path}") from None
     except OSError as error:
@@ -120,7 +107,7 @@ def _head(path: Path) -> bytes:
     for magic, kind in _OTHER_KINDS.items():
         if head.startswith(magic):
             raise UsageError(f"{path} is no CSV file: it is {kind}")
-    if not head.startswith(_UTF16_BOMS):
+    if not head.startswith(UTF16_BOMS):
         control = sum(head.count(byte) for byte in (*range(9), *range(14, 32)))
         if control * 50 > len(head):
             raise UsageError(f"{path} is no CSV file: it is not text at all")
@@ -128,9 +115,9 @@ def _head(path: Path) -> bytes:
 
 
 def _decode_head(head: bytes) -> str:
-    if head.startswith(_UTF16_BOMS):
+    if head.startswith(UTF16_BOMS):
         return head[: len(head) & ~1].decode("utf-16", "replace")
-    return head.removeprefix(_UTF8_BOM).decode("utf-8", "replace")
+    return head.removeprefix(UTF8_BOM).decode("utf-8", "replace")
 
 
 def _delimiter(text: str) -> str:
@@ -159,23 +146,12 @@ def header_cell(cell: str) -> str:
     return " ".join(cell.replace("\ufeff", "").split())
 
 
-def _records(lines: _Lines, delimiter: str, path: Path) -> Iterator[Cells]:
-    reader = csv.reader(lines, delimiter=delimiter)
-    try:
-        yield from reader
-    except csv.Error as error:
-        hint = ""
-        if "field larger" in str(error):
-            hint = "; perhaps a quotation mark is opened and never closed"
-        raise UsageError(f"{path}, line {reader.line_num}: {error}{hint}; nothing was imported") from None
-
-
 # --- JSON, one object a line ------------------------------------------------------------------------------------
 
 
 def _json_table(path: Path) -> Table:
     header: dict[str, None] = {}
-    objects = [found for line in islice(_Lines(path), SAMPLE_ROWS) if isinstance(found := _object(line), dict)]
+    objects = [found for line in islice(Lines(path), SAMPLE_ROWS) if isinstance(found := _object(line), dict)]
     for found in objects:
         header.update(dict.fromkeys(found))
     if not header:
@@ -184,12 +160,14 @@ def _json_table(path: Path) -> Table:
     return Table(path, names, "", [_cells(found, names) for found in objects], skipped=0)
 
 
-def _json_rows(lines: _Lines, header: tuple[str, ...]) -> Iterator[tuple[int, Cells | Unreadable]]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        found = _object(line)
-        yield number, _cells(found, header) if isinstance(found, dict) else found
+def _json_batches(lines: Lines, header: tuple[str, ...]) -> Iterator[Batch]:
+    numbered = enumerate(lines, 1)
+    while some := list(islice(numbered, BATCH)):
+        read = [(number, _object(line)) for number, line in some if line.strip()]
+        objects = [(number, found) for number, found in read if isinstance(found, dict)]
+        spoiled = [(number, found) for number, found in read if isinstance(found, Unreadable)]
+        cells = [_cells(found, header) for _, found in objects]
+        yield as_batch([number for number, _ in objects], cells, len(header), spoiled)
 
 
 def _object(line: str) -> dict[str, object] | Unreadable:
@@ -225,68 +203,3 @@ def as_text(value: object) -> str:
             return ", ".join(as_text(part) for part in value)
         case _:
             return as_text(json.dumps(value, ensure_ascii=False))
-
-
-# --- lines ------------------------------------------------------------------------------------------------------
-
-
-class _Lines:
-    """A file's lines with their ends, decoded; remembers how many were cp1252, and the file's SHA-256."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.cp1252_lines = 0
-        self.digest = sha256()
-
-    def __iter__(self) -> Iterator[str]:
-        for block in self._blocks():
-            try:
-                text = block.decode("utf-8")
-            except UnicodeDecodeError:
-                for line in block.replace(b"\0", b"").splitlines(keepends=True):
-                    try:
-                        yield line.decode()
-                    except UnicodeDecodeError:
-                        yield self._line(line)
-            else:
-                # newline="": a lone CR ends a line too, and ends are kept for the csv module. NULs mean nothing.
-                yield from io.StringIO(text.replace("\0", ""), newline="")
-
-    def _line(self, line: bytes) -> str:
-        self.cp1252_lines += 1
-        try:
-            return line.decode("cp1252")
-        except UnicodeDecodeError:
-            return line.decode("latin-1")  # five bytes mean nothing in cp1252
-
-    def _blocks(self) -> Iterator[bytes]:
-        """About a megabyte at a time, cut where a line ends, as UTF-8 or whatever else it is."""
-        with self.path.open("rb") as file:
-            start = file.read(3)
-            file.seek(0 if start != _UTF8_BOM else 3)
-            self.digest.update(start if start == _UTF8_BOM else b"")
-            if start[:2] in _UTF16_BOMS:
-                yield from self._utf16_blocks()
-                return
-            rest = b""
-            while chunk := file.read(CHUNK):
-                self.digest.update(chunk)
-                rest += chunk
-                cut = rest.rfind(b"\n") + 1 or rest.rfind(b"\r", 0, -1) + 1
-                if cut:
-                    yield rest[:cut]
-                    rest = rest[cut:]
-                elif len(rest) > MAX_LINE:
-                    raise UsageError(f"{self.path} is no CSV file: it has a line of more than {MAX_LINE >> 20} MB")
-            if rest:
-                yield rest
-
-    def _utf16_blocks(self) -> Iterator[bytes]:
-        try:
-            with self.path.open(encoding="utf-16", newline="") as file:
-                while lines := file.readlines(CHUNK):
-                    block = "".join(lines).encode()
-                    self.digest.update(block)
-                    yield block
-        except UnicodeError:
-            raise UsageError(f"{self.path} begins like UTF-16 and is not; save it as CSV in UTF-8") from None

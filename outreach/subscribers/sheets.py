@@ -7,19 +7,13 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import compress, count
 from pathlib import Path
 from typing import Final
 
 from outreach.errors import UsageError
-from outreach.subscribers.reading import (
-    MAX_COLUMNS,
-    SAMPLE_ROWS,
-    Cells,
-    Table,
-    Unreadable,
-    header_at,
-    header_cell,
-)
+from outreach.subscribers.reading import MAX_COLUMNS, SAMPLE_ROWS, Table, header_at, header_cell
+from outreach.subscribers.records import BATCH, Batch, Cells, as_batch
 
 MAX_UNPACKED: Final = 512 << 20
 """Bytes; a small archive may unpack to a disk's size."""
@@ -31,10 +25,13 @@ class Sheet(Table):
 
     lines: list[Cells] = field(default_factory=list)
 
-    def rows(self) -> Iterator[tuple[int, Cells | Unreadable]]:
-        for number, cells in enumerate(self.lines, 1):
-            if number > self.skipped + 1 and any(cells):
-                yield number, cells
+    def batches(self) -> Iterator[Batch]:
+        first = self.skipped + 1
+        for start in range(first, len(self.lines), BATCH):
+            lines = self.lines[start : start + BATCH]
+            filled = [any(cells) for cells in lines]
+            numbers = list(compress(count(start + 1), filled))
+            yield as_batch(numbers, list(compress(lines, filled)), len(self.header))
 
 
 def is_workbook(path: Path) -> bool:

@@ -12,6 +12,7 @@ from outreach.store.subscribers import Field, slot_reader
 from outreach.subscribers.columns import Columns
 from outreach.subscribers.mapping import Person, propose
 from outreach.subscribers.reading import Table
+from outreach.subscribers.records import as_batch
 
 FIELDS = (
     Field("district", "text", "t1"),
@@ -41,10 +42,10 @@ def test_the_quick_way_says_what_the_careful_way_says(header: tuple[str, ...], d
     table = Table(Path("people.csv"), header, ",", rows, skipped=0)
     mapping = propose(table, {}, types=TYPES, default_at=77)
     columns = Columns(mapping, FIELDS)
-    numbered = [(number, list(row)) for number, row in enumerate(rows, 2)]
-    staged, others = columns(numbered)
+    numbers = range(2, len(rows) + 2)
+    staged, others = columns(as_batch(numbers, [list(row) for row in rows], width))
 
-    assert sorted([row[0] for row in staged] + [row[0] for row in others]) == [row[0] for row in numbered]
+    assert sorted([row[0] for row in staged] + [row[0] for row in others]) == list(numbers)
     _, read_slots = slot_reader(FIELDS)
     for row in staged:
         said = mapping(list(rows[row[0] - 2]))
@@ -59,8 +60,8 @@ def test_an_ordinary_file_goes_the_quick_way_whole() -> None:
     rows = [["ada@city.example", "Ada", "4"], ["bo@city.example", "", "District 3"]]
     table = Table(Path("people.csv"), ("Email", "First name", "District"), ",", rows, skipped=0)
     columns = Columns(propose(table, {}, types=TYPES, default_at=5), FIELDS[:1])
-    staged, others = columns(list(enumerate(rows, 2)))
-    assert others == []
+    staged, others = columns(as_batch(range(2, 2 + len(rows)), rows, 3))
+    assert list(others) == []
     assert [row[2] for row in staged] == ['{"first_name":"Ada","district":"4"}', '{"district":"3"}']
     assert [row[-1] for row in staged] == ["4", "3"]
     assert columns.types == {"first_name": "text", "district": "text"}

@@ -9,7 +9,8 @@ import pytest
 from outreach.errors import UsageError
 from outreach.store.suppressions import Reason
 from outreach.subscribers.mapping import Mapping, Person, Rejected, propose
-from outreach.subscribers.reading import Unreadable, open_table
+from outreach.subscribers.reading import open_table
+from outreach.subscribers.records import Unreadable
 from tests.subscribers.people_files import (
     govdelivery,
     listmonk,

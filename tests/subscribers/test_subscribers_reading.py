@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from outreach.errors import UsageError
-from outreach.subscribers.reading import CHUNK, Table, Unreadable, open_table
+from outreach.subscribers.lines import BLOCK
+from outreach.subscribers.reading import Table, open_table
+from outreach.subscribers.records import Unreadable
 from tests.subscribers.people_files import written
 
 
@@ -69,7 +71,7 @@ def test_a_header_alone_is_a_table_without_rows(tmp_path: Path) -> None:
 def test_a_file_longer_than_a_block_loses_nothing_at_the_seams(tmp_path: Path) -> None:
     lines = [f'ada{n}@city.example,"Müller, {n}"' for n in range(80_000)]
     path = written(tmp_path, "long.csv", "\n".join(["email,name", *lines]))
-    assert path.stat().st_size > 2 * CHUNK
+    assert path.stat().st_size > 2 * BLOCK
     found = rows(open_table(path))
     assert (len(found), found[-1]) == (80_000, ["ada79999@city.example", "Müller, 79999"])
 
