@@ -39,7 +39,7 @@ class NotKept(OutreachError):
 
 
 def mail_of(store: Store, settings: Settings, campaign: Campaign, address: str, *, token_keys: Path) -> Message:
-    """The very mail somebody was sent, byte for byte. NotKept if none was made for them, or its key is gone."""
+    """The very mail somebody was sent, byte for byte. NotKept if none was made, or its words or key are gone."""
     address = normalise(address)
     with store.read() as connection:
         person = subscribers.find(connection, address)
@@ -50,6 +50,8 @@ def mail_of(store: Store, settings: Settings, campaign: Campaign, address: str, 
     made = latest(mine)
     if made is None:
         raise NotKept(f"{campaign.name} was never made for {address}; see `outreach report {campaign.name}`")
+    if made.language not in messages:
+        raise NotKept(f"the words of {campaign.name} are not kept any more (retention.messages_days)")
     again = _composer(messages[made.language], settings, campaign, made, token_keys=token_keys)
     return again.compose(made.recipient, now=made.at)
 

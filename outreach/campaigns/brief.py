@@ -59,9 +59,10 @@ class Brief:
 def brief(connection: Connection, settings: Settings, campaign: Campaign, *, now: dt.datetime) -> Brief:
     """Everything as it was planned; the message as a made-up person gets it in the campaign's main language."""
     language = main_language(campaign, settings)
-    subject, html, text = _shown(connection, campaign, language)
+    subject, html, text = _shown(connection, campaign, language) or (str(campaign.plan["subject"]), "", "")
     before = last(connection, campaign)
-    changes = tuple(_changes(_shown(connection, before, language)[2], text)) if before is not None else ()
+    old = _shown(connection, before, language) if before is not None else None
+    changes = tuple(_changes(old[2], text)) if old is not None else ()
     # Where the changed lines can be shown, that there are some need not be said.
     plain = f"the message in {language} is another" if changes else ""
     return Brief(
@@ -94,8 +95,11 @@ def main_language(campaign: Campaign, settings: Settings) -> str:
     return own if own in spoken else spoken[0]
 
 
-def _shown(connection: Connection, campaign: Campaign, language: str) -> tuple[str, str, str]:
+def _shown(connection: Connection, campaign: Campaign, language: str) -> tuple[str, str, str] | None:
+    """Subject, HTML and text; None for a message that is not kept any more (`outreach retention`)."""
     documents = campaigns.messages(connection, campaign.id)
+    if not documents:
+        return None
     compiled = CompiledMessage.from_document(documents.get(language) or next(iter(documents.values())))
     try:
         return render_preview(compiled, typical(compiled))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sqlite3
 
 import pytest
 
@@ -92,6 +93,23 @@ def test_who_is_erased_is_in_no_record_any_more(city, sent):
     assert b"zoe@example.com" not in kept
     assert b"p0@example.com" in kept
     assert mail(city, "p0@example.com") == sent["p0@example.com"]
+
+
+def test_words_that_were_removed_make_no_mail_and_stop_no_approval(city, sent):
+    """Retention takes the text of campaigns that ended; the next plan of the file has nothing to be compared with."""
+    with sqlite3.connect(city.root / "data" / "outreach.db") as connection:
+        assert connection.execute("DELETE FROM message").rowcount == 2
+    connection.close()
+    assert b"the words of sweeping-1 are not kept any more" in mail(city, "zoe@example.com", code=1)
+    token = city.user("Dana Lee")
+    city.verify("Dana Lee")
+    city.write(GOOD.replace("Monday", "Tuesday"))
+    plan = city.json("campaigns", "plan", "campaigns/sweeping.md", token=token)["plan"]
+    with FaultServer() as server:
+        relay = f"smtp://127.0.0.1:{server.port}"
+        city.run("campaigns", "ask", plan, token=token, OUTREACH_RELAY_URL=relay)
+        (asked,) = server.accepted
+    assert b"the message in en is another" in asked.content
 
 
 def test_what_cannot_be_kept_is_not_sent(city):
