@@ -34,7 +34,9 @@ from outreach.store.digests import Due, Item, Readers
 MAX_ITEMS = 60
 MAX_CHARACTERS = 60_000
 """Of one digest's message; people with other items get one of their own."""
-_FILE = "digest"
+_NAME = "digest"
+_FILE = "/digest"
+"""Not the stem of any campaign file, so that no plan of a person's `digest.md` is taken for one of these."""
 _DONE = "digest:"
 _HOUR = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _WORDS = {  # subject, first line, the topics in the footer
@@ -297,7 +299,7 @@ def _freeze(
     now: dt.datetime,
 ) -> str:
     """One digest campaign: its people, messages and hash."""
-    name = campaigns.next_name(connection, f"{_FILE}-{now:%Y-%m-%d}")
+    name = campaigns.next_name(connection, f"{_NAME}-{now:%Y-%m-%d}")
     document = _document(settings, name, messages, now=now)
     campaign_id = campaigns.add(
         connection,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -20,7 +21,7 @@ from outreach.campaigns.approval import refuse_edits
 from outreach.campaigns.plan import EmptyAudience
 from outreach.campaigns.plan import plan as make_plan
 from outreach.campaigns.schedule import not_after, parse, shown
-from outreach.campaigns.series import stands_for
+from outreach.campaigns.series import is_digest, stands_for
 from outreach.errors import Blocked, OutreachError
 from outreach.segmentation.catalogue import load_catalogue
 from outreach.settings import Settings
@@ -28,6 +29,9 @@ from outreach.store import campaigns, deliveries, digests, schedule
 from outreach.store.campaigns import Campaign, Status
 from outreach.store.database import Store
 from outreach.store.schedule import State
+
+NOT_IN_TIME: Final = "its time went by"
+"""Why a campaign is stopped that nobody stopped: this does not end a recurring one."""
 
 
 @dataclass(slots=True)
@@ -58,11 +62,14 @@ def find_due(store: Store, settings: Settings, *, segments: Mapping[str, str], n
         approved = campaigns.every(connection, Status.APPROVED)
         moments = {each.id: at for each in approved if (at := later.due_at(each)) is not None and at <= now}
         newest = _newest(connection, [each for each in approved if each.id in moments])
+        twins = {each.id for each in approved if each.id in moments and _is_anothers(connection, each)}
     for campaign in approved:
         at = moments.get(campaign.id)
-        if at is not None and at < newest.get(campaign.file, at):
+        if campaign.id in twins:
+            _give_up(store, campaign, found, "another plan of its file went out for that moment", now=now)
+        elif at is not None and at < newest.get(campaign.file, at):
             _give_up(store, campaign, found, "a later one has come since", now=now)
-        elif at is not None or campaign.message_class == digests.MESSAGE_CLASS:
+        elif at is not None or is_digest(campaign):
             _take(store, campaign, found, now=now)
     return found
 
@@ -91,6 +98,13 @@ def _newest(connection: Connection, due: list[Campaign]) -> dict[str, dt.datetim
     return {file: max(at, schedule.latest(connection, file) or at) for file, at in found.items()}
 
 
+def _is_anothers(connection: Connection, campaign: Campaign) -> bool:
+    """True if a campaign's moment was taken by another plan of its file, or missed: it can never start."""
+    at = later.due_at(campaign)
+    known = schedule.find(connection, campaign.file, at) if at is not None else None
+    return known is not None and known.campaign_id != campaign.id
+
+
 def _take(store: Store, campaign: Campaign, found: Due, *, now: dt.datetime) -> None:
     """A campaign whose moment has come: due, or missed."""
     if campaign.not_after is None or now <= campaign.not_after:
@@ -105,7 +119,12 @@ def _give_up(store: Store, campaign: Campaign, found: Due, why: str, *, now: dt.
     at = later.due_at(campaign)
     with store.write() as connection:
         if not campaigns.set_status(
-            connection, campaign.id, Status.STOPPED, only_from=(Status.APPROVED,), finished_at=now
+            connection,
+            campaign.id,
+            Status.STOPPED,
+            only_from=(Status.APPROVED,),
+            finished_at=now,
+            pause_reason=NOT_IN_TIME,
         ):
             return
         deliveries.expire_waiting(connection, campaign.id, now=now)
@@ -118,27 +137,20 @@ def _give_up(store: Store, campaign: Campaign, found: Due, why: str, *, now: dt.
 
 
 def _series(connection: Connection) -> list[Campaign]:
-    """The campaign that stands for each recurring file. A stopped one ends it; one without a rule does, too."""
+    """The campaign that stands for each recurring file. One that a person stopped ends it; one without a rule, too."""
     found = (_standing_for(connection, file) for file in campaigns.recurring_files(connection))
-    return [
-        each
-        for each in found
-        if each and each.status is not Status.STOPPED and each.plan.get("schedule", {}).get("rule")
-    ]
+    return [each for each in found if each and each.plan.get("schedule", {}).get("rule")]
 
 
 def _standing_for(connection: Connection, file: str) -> Campaign | None:
-    """The latest plan of a file that was approved, unless all that became of it is that it was late."""
-    for campaign in campaigns.of_file(connection, file):
-        if campaign.approved_at is None:
-            continue
-        at = later.due_at(campaign)
-        if campaign.status is Status.STOPPED and at is not None:
-            known = schedule.find(connection, campaign.file, at)
-            if known is not None and known.state is State.MISSED:
-                continue
+    """The latest plan of a file that was approved; None if a person stopped it. That it was late ends nothing."""
+    approved = (each for each in campaigns.of_file(connection, file) if each.approved_at and not is_digest(each))
+    campaign = next(approved, None)
+    if campaign is None or campaign.status is not Status.STOPPED or campaign.pause_reason == NOT_IN_TIME:
         return campaign
-    return None
+    at = later.due_at(campaign)
+    known = schedule.find(connection, file, at) if at is not None else None
+    return campaign if known and known.state is State.MISSED else None
 
 
 def _occur(

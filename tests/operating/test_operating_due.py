@@ -10,6 +10,7 @@ from outreach.campaigns import later, lifecycle
 from outreach.campaigns.approval import approve
 from outreach.campaigns.plan import plan
 from outreach.errors import Blocked
+from outreach.scheduling import digesting
 from outreach.scheduling.due import coming, find_due
 from outreach.store import campaigns, schedule
 from outreach.store.campaigns import Status
@@ -160,7 +161,8 @@ def test_nothing_goes_out_beside_an_occurrence_that_is_paused(town, approved, at
         [
             "daily, due Tue 2027-03-09 09:00 America/Los_Angeles (2027-03-09 17:00 UTC): daily-1 is paused (9 of 50 "
             "came back), and nobody gets two at once, so nobody gets this one. Look at it, then: outreach campaigns "
-            "resume daily-1; or outreach campaigns stop daily-1, which ends daily until it is planned and approved again"
+            "resume daily-1; or outreach campaigns stop daily-1, which ends daily until it is planned and approved "
+            "again"
         ],
     )
     assert due(town, at("2027-03-09 17:01")).troubles == []
@@ -171,3 +173,41 @@ def test_nothing_goes_out_beside_an_occurrence_that_is_paused(town, approved, at
     else:
         lifecycle.stop(town.store, "daily-1", now=at("2027-03-09 20:00"))
         assert due(town, at("2027-03-10 17:00")).campaigns == []
+
+
+def test_a_recurring_campaign_goes_on_though_its_first_moment_was_missed(town, approved, at):
+    rule = "FREQ=WEEKLY;BYDAY=MO from 2027-03-08 09:00"
+    approved("weekly", now=at("2027-03-01 12:00"), schedule=rule, not_after="6 hours")
+    assert "weekly-1 was due" in due(town, at("2027-03-09 12:00")).troubles[0]
+    assert coming(town.store, now=at("2027-03-10 00:00"), until=at("2027-03-16 00:00")) == [
+        (at("2027-03-15 16:00"), "weekly")
+    ]
+    (second,) = due(town, at("2027-03-15 16:00")).campaigns
+    assert (second.name, second.plan["series"]["name"]) == ("weekly-2", "weekly-1")
+
+
+def test_a_second_plan_for_the_same_moment_does_not_end_a_recurring_campaign(town, approved, at):
+    rule = "FREQ=WEEKLY;BYDAY=MO from 2027-03-08 09:00"
+    approved("weekly", now=at("2027-03-01 12:00"), schedule=rule)
+    town.people(["alan"], [town.topic("Parking")], at=at("2027-03-02 00:00"))
+    approved("weekly", now=at("2027-03-03 12:00"), schedule=rule)
+    first, _ = due(town, at("2027-03-08 17:00")).campaigns
+    start(town, first, at("2027-03-08 17:00"))
+    found = due(town, at("2027-03-08 17:01"))
+    assert (found.campaigns, len(found.troubles)) == ([], 1)
+    assert "another plan of its file went out for that moment, so nobody got it" in found.troubles[0]
+    assert [each.name for each in due(town, at("2027-03-15 16:00")).campaigns] == ["weekly-3"]
+
+
+def test_a_campaign_file_called_digest_is_no_digest(town, approved, at):
+    town.set(digests_at="08:00")
+    town.people(["hedy"], [town.topic("Parking")], frequency=1, at=at("2026-01-01 00:00"))
+    assert digesting.gather(town.store, town.settings, now=at("2027-03-07 17:00")) == []
+    approved("digest", now=at("2027-03-01 12:00"), schedule="FREQ=WEEKLY;BYDAY=MO from 2027-03-08 09:00")
+    start(town, due(town, at("2027-03-08 17:00")).campaigns[0], at("2027-03-08 17:00"))
+    assert digesting.gather(town.store, town.settings, now=at("2027-03-09 17:00")) == ["digest-2027-03-09-1"]
+    with town.store.read() as connection:
+        assert [each.name for each in campaigns.of_file(connection, "digest")] == ["digest-1"]
+        assert campaigns.find(connection, "digest").name == "digest-1"
+    names = [each.name for each in due(town, at("2027-03-15 16:00")).campaigns]
+    assert names == ["digest-2"]
