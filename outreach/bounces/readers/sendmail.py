@@ -21,6 +21,7 @@ from outreach.bounces.report import Report
 _HEADS = re.compile(r"^[ \t-]{2,20}(?:The )?following addresses? (?:had|has).{0,60}$", re.IGNORECASE | re.MULTILINE)
 _TRANSCRIPT = re.compile(r"^[ \t-]*Transcript of (?:the )?session.{0,30}$", re.IGNORECASE | re.MULTILINE)
 _ADDRESS_LINE = re.compile(rf"^[ \t\"|]*[<\"]?(?P<address>{ADDRESS.pattern})[>\"]?(?P<rest>.*)$")
+_PROGRAM = re.compile(r'^\s*(?:"?[|/]|"?:include:)')
 _RCPT = re.compile(rf">>> ?RCPT TO: ?<?(?P<address>{ADDRESS.pattern})>?", re.IGNORECASE)
 _ANSWER = re.compile(r"^<<< ?(?P<reply>\d{3}[ -].*)$|^(?P<own>[45]\d\d[ -].*)$")
 _TALKING = re.compile(r"while talking to ([\w.-]{1,200})", re.IGNORECASE)
@@ -55,21 +56,26 @@ def read(report: Report) -> list[Found]:
 
 
 def _listed(text: str, found: dict[str, list[str]]) -> None:
-    """Addresses until the next dashed heading, each with its (reason: …)."""
+    """Addresses until the next dashed heading, each with its (reason: …); for a program or a file, whom it serves."""
     current: list[str] | None = None
+    program: list[str] = []
     for line in text.split("\n")[1:]:
         if re.match(r"^\s*-{3,}", line):
             return
         match = _ADDRESS_LINE.match(line)
+        if _PROGRAM.match(line):
+            current, program = None, [line.strip()]
+            continue
         if match and not line.lstrip().startswith("("):
             current = found.setdefault(match["address"].lower(), [])
             current.append(match["rest"])
             if match["rest"].startswith(","):  # several on one line
                 found.update({each.lower(): current for each in addresses(match["rest"])})
-        elif current is not None and line.strip().startswith("(expanded from"):
-            continue
-        elif current is not None and line.strip():
-            current.append(line.strip())
+        elif line.strip().startswith("(expanded from"):
+            if current is None and (served := addresses(line)):
+                current = found.setdefault(served[0].lower(), program)
+        elif line.strip():
+            (program if current is None else current).append(line.strip())
 
 
 def _transcript(text: str) -> tuple[dict[str, list[str]], list[str], list[str], set[str]]:
