@@ -8,7 +8,7 @@ ComposeError; the others are not concerned.
 from __future__ import annotations
 
 from binascii import b2a_base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import cached_property
@@ -46,6 +46,43 @@ class _Draft(NamedTuple):
     head: str
     canonical: str
     body: bytes
+
+
+_OWN = {
+    "unsubscribe_url": (Purpose.UNSUBSCRIBE, links.unsubscribe_url),
+    "preferences_url": (Purpose.PREFERENCES, links.preferences_url),
+    "view_url": (Purpose.VIEW, links.view_url),
+    ANSWER_BASE: (Purpose.ANSWER, links.answer_base),
+}
+_FOLLOWING = {"click_base": (Purpose.CLICK, links.click_base), "pixel_url": (Purpose.OPEN, links.open_url)}
+"""Our own addresses in a message, by their names in templates: what proves them, and their shape."""
+
+
+class _Parts(NamedTuple):
+    """The two readable parts, and whose tokens they need."""
+
+    text: WireTemplate
+    html: WireTemplate
+    purposes: tuple[Purpose, ...]
+    """Of tokens that name the person: for Message-ID, for the return path, and for the first of the links."""
+    follows: tuple[Purpose, ...]
+    """Of those that name whom we follow, if anybody: for the other links."""
+    links: tuple[tuple[str, Callable[[str, str], str]], ...]
+
+    @staticmethod
+    def of(compiled: CompiledMessage) -> _Parts:
+        language, constants = compiled.language, compiled.constants
+        text = WireTemplate(compiled.text, form=wire.TEXT, language=language, constants=constants)
+        html = WireTemplate(compiled.html, form=wire.HTML, language=language, constants=constants)
+        wants = text.names | html.names | {"unsubscribe_url"}
+        own, following = ([(name, *some[name]) for name in some if name in wants] for some in (_OWN, _FOLLOWING))
+        return _Parts(
+            text,
+            html,
+            purposes=(Purpose.MESSAGE_ID, Purpose.RETURN_PATH, *(purpose for _, purpose, _ in own)),
+            follows=tuple(purpose for _, purpose, _ in following),
+            links=tuple((name, shape) for name, _, shape in own + following),
+        )
 
 
 NOBODY = 0
@@ -93,12 +130,9 @@ class Composer:
         if unsubscribe_mailbox:
             self._leave_by_mail = f"mailto:{quote(headers.address(unsubscribe_mailbox), safe='@')}?subject="
         language, constants = compiled.language, compiled.constants
-        self._text = WireTemplate(compiled.text, form=wire.TEXT, language=language, constants=constants)
-        self._html = WireTemplate(compiled.html, form=wire.HTML, language=language, constants=constants)
+        self._followed = _Parts.of(compiled)
         self._subject = WireTemplate(compiled.subject, form=wire.HEADER, language=language, constants=constants)
-        self._wants = self._text.names | self._html.names
-        self._followed = (self._text, self._html, self._wants)
-        self._personal = personal.numbers_in(self._wants)
+        self._personal = personal.numbers_in(self._followed.text.names | self._followed.html.names)
         self._fields = tuple((field, missing(field)) for field in sorted(compiled.fields))
         boundary = f"=_{compiled.hash[:24]}"  # `=_` never occurs in quoted-printable (RFC 2045, section 6.7)
         self._open_text = f"--{boundary}\r\n{_PART.format('plain')}"
@@ -116,12 +150,9 @@ class Composer:
         self._clock = _Clock(-1, "", "")
 
     @cached_property
-    def _unfollowed(self) -> tuple[WireTemplate, WireTemplate, frozenset[str]]:
+    def _unfollowed(self) -> _Parts:
         """Both parts for who does not want to be followed; made when the first such person comes."""
-        plain = preview.untracked(preview.direct(self._compiled))
-        text = WireTemplate(plain.text, form=wire.TEXT, language=plain.language, constants=plain.constants)
-        html = WireTemplate(plain.html, form=wire.HTML, language=plain.language, constants=plain.constants)
-        return text, html, text.names | html.names
+        return _Parts.of(preview.untracked(preview.direct(self._compiled)))
 
     def _needs_wrapping(self) -> bool:
         """Our own addresses are plain by construction; only with a very long tracking address they need wrapping."""
@@ -203,21 +234,12 @@ class Composer:
             raise ComposeError(f"the message cannot be rendered ({type(error).__name__})") from error
 
     def _made(self, recipient: Recipient, clock: _Clock) -> _Draft:
-        sign, campaign, person = self._tokens.sign, self._campaign_id, recipient.subscriber_id
-        base, follower = self._tracking_url, _follower(recipient)
-        unsubscribe = links.unsubscribe_url(base, sign(Purpose.UNSUBSCRIBE, campaign, person))
-        urls = {"unsubscribe_url": unsubscribe + SOFT}
-        text_part, html_part, wants = self._followed if recipient.tracked else self._unfollowed
-        if "click_base" in wants:
-            urls["click_base"] = links.click_base(base, sign(Purpose.CLICK, campaign, follower)) + SOFT
-        if "pixel_url" in wants:
-            urls["pixel_url"] = links.open_url(base, sign(Purpose.OPEN, campaign, follower)) + SOFT
-        if "preferences_url" in wants:
-            urls["preferences_url"] = links.preferences_url(base, sign(Purpose.PREFERENCES, campaign, person)) + SOFT
-        if "view_url" in wants:
-            urls["view_url"] = links.view_url(base, sign(Purpose.VIEW, campaign, person)) + SOFT
-        if ANSWER_BASE in wants:
-            urls[ANSWER_BASE] = links.answer_base(base, sign(Purpose.ANSWER, campaign, person)) + SOFT
+        sign, campaign, person = self._tokens.sign_each, self._campaign_id, recipient.subscriber_id
+        base, parts = self._tracking_url, self._followed if recipient.tracked else self._unfollowed
+        id_token, path_token, *tokens = sign(parts.purposes, campaign, person)
+        tokens += sign(parts.follows, campaign, _follower(recipient))
+        urls = {name: shape(base, token) + SOFT for (name, shape), token in zip(parts.links, tokens, strict=True)}
+        unsubscribe = urls["unsubscribe_url"].removesuffix(SOFT)
         if self._long_urls:
             urls = {name: segment(url.removesuffix(SOFT)) for name, url in urls.items()}
         values = self._values(recipient.attributes)
@@ -225,10 +247,10 @@ class Composer:
             values |= (
                 self._personal_links(recipient) if recipient.tracked else preview.straight(self._compiled, recipient)
             )
-        text, html = text_part.render(values, urls=urls), html_part.render(values, urls=urls)
+        text, html = parts.text.render(values, urls=urls), parts.html.render(values, urls=urls)
         body = "".join((self._open_text, *text, self._open_html, *html, clock.close)).encode("ascii")
-        message_id = f"{self._id_prefix}{sign(Purpose.MESSAGE_ID, campaign, person)}@{self._domain}"
-        return_path = links.return_path(sign(Purpose.RETURN_PATH, campaign, person), domain=self._domain)
+        message_id = f"{self._id_prefix}{id_token}@{self._domain}"
+        return_path = links.return_path(path_token, domain=self._domain)
         address = headers.address(recipient.address)
         subject = headers.subject("".join(self._subject.render(dict(values))))
         to, leave = self._to(recipient, address), self._leave(unsubscribe)

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from markupsafe import escape
 
@@ -169,8 +169,7 @@ class Recipient:
     """Shown in To instead of the attributes' own: a test mail is filled with somebody else's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A whole message, ready to be handed over.
 
     `data` has CRLF line ends and no line that begins with a dot, so that nothing is left to stuff (RFC 5321, 4.5.2).

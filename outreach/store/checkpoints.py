@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, case, delete, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, case, delete, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from outreach.store.tables import checkpoint
@@ -47,10 +47,12 @@ def lock(connection: Connection, name: str) -> None:
 
 
 def positions(connection: Connection, prefix: str) -> dict[str, int]:
-    rows = connection.execute(
-        select(checkpoint.c.name, checkpoint.c.position).where(checkpoint.c.name.startswith(prefix))
-    )
+    rows = connection.execute(_POSITIONS, {"prefix": prefix})
     return {name.removeprefix(prefix): position for name, position in rows}
+
+
+_POSITIONS = select(checkpoint.c.name, checkpoint.c.position).where(checkpoint.c.name.startswith(bindparam("prefix")))
+"""Built once: it is asked with each batch that is claimed."""
 
 
 def forget(connection: Connection, *prefixes: str) -> None:

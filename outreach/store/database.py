@@ -8,9 +8,11 @@ A `write` takes the writer's lock at once and commits when the block ends; a `re
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
@@ -20,6 +22,7 @@ from outreach.store.acting import guard
 from outreach.store.dialects import WRITING, prepare
 
 EVENTS_FILE = "events.db"
+_DECODER = json.JSONDecoder()
 
 
 class Store:
@@ -39,7 +42,8 @@ class Store:
             parsed = make_url(url)
             if parsed.drivername == "postgresql":
                 parsed = parsed.set(drivername="postgresql+psycopg")
-            main = create_engine(parsed)
+            sqlite = parsed.get_backend_name() == "sqlite"  # psycopg reads documents itself
+            main = create_engine(parsed, **({"json_deserializer": _document} if sqlite else {}))
         except (ArgumentError, ImportError) as error:
             raise ConfigurationError(
                 f"the database address is not one we can use ({type(error).__name__}); write it like"
@@ -89,6 +93,11 @@ class Store:
     def read_events(self) -> Iterator[Connection]:
         with _transaction(self.events, writing=False) as connection:
             yield connection
+
+
+def _document(text: str) -> Any:
+    """A document as our own serializer wrote it; `json.loads` looks for blanks around it at twice the price."""
+    return _DECODER.raw_decode(text)[0]
 
 
 @contextmanager
