@@ -1,7 +1,8 @@
 """How alembic reaches our two databases. `outreach db upgrade` runs this; so does `alembic` in a checkout.
 
 Every revision is applied twice, to the main database and to the events database, each with its own
-version table; `database` in the migration context says which of the two it is.
+version table; `database` in the migration context says which of the two it is. A released revision is
+never edited: a new one is added, and keeps every row (docs/administration.md, "An upgrade").
 """
 
 from __future__ import annotations

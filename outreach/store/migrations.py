@@ -1,7 +1,8 @@
 """The history of the schema: bringing both databases up to this code, or saying that they are not.
 
 The revisions live in `alembic/` at the top of a checkout and inside the wheel; the checkout's are
-looked for first.
+looked for first. They are only ever added to: a released one has run where people work, and never changes
+(`tests/store/test_released_schemas.py` names the one that did).
 """
 
 from __future__ import annotations
