@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 
 from outreach.errors import Blocked
 from outreach.settings import Settings
-from outreach.store.campaigns import Campaign
+from outreach.store.campaigns import OURS, Campaign
 from outreach.store.tables import campaign as campaigns
 from outreach.store.tables import delivery, staff, subscriber
 
@@ -54,7 +54,7 @@ def refuse_trial(connection: Connection, settings: Settings, campaign: Campaign,
         )
     today = connection.execute(
         select(func.coalesce(func.sum(campaigns.c.frozen), 0)).where(
-            campaigns.c.started_at >= now - dt.timedelta(days=1), campaigns.c.id != campaign.id
+            OURS, campaigns.c.started_at >= now - dt.timedelta(days=1), campaigns.c.id != campaign.id
         )
     ).scalar_one()
     if today + campaign.frozen > A_DAY:

@@ -34,6 +34,12 @@ class Status(StrEnum):
     FINISHED = "finished"
 
 
+IMPORTED: Final = "imported:"
+"""How the file of a campaign is called that another system sent, and whose history was taken over."""
+OURS: Final = campaign.c.file.not_like(f"{IMPORTED}%")
+"""Campaigns that we sent ourselves: what another system did says nothing about our speed, or our trial."""
+
+
 class UnknownCampaign(OutreachError):
     """There is no campaign of that name."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
+from outreach.store.campaigns import OURS
 from outreach.store.tables import campaign, delivery, subscriber
 
 ENOUGH = 500
@@ -28,7 +29,8 @@ def pace(connection: Connection) -> float | None:
     """Messages a second of the fastest among the latest campaigns; None while none was large enough to tell."""
     rows = connection.execute(
         select(campaign.c.frozen, campaign.c.started_at, campaign.c.finished_at)
-        .where(campaign.c.finished_at.is_not(None), campaign.c.started_at.is_not(None), campaign.c.frozen >= ENOUGH)
+        .where(OURS, campaign.c.finished_at.is_not(None), campaign.c.started_at.is_not(None))
+        .where(campaign.c.frozen >= ENOUGH)
         .order_by(campaign.c.id.desc())
         .limit(LOOKED_AT)
     )

@@ -30,7 +30,6 @@ from outreach.store.tables import campaign, delivery, event, subscriber, topic
 
 SPOOL: Final = "imported"
 _BLOCK: Final = 500
-_PREFIX: Final = "imported:"
 _LINKS: Final = 32_000
 
 
@@ -122,7 +121,7 @@ def _campaign(
     now: dt.datetime,
 ) -> _Campaign:
     """The finished campaign that stands for the other system's, made when it is first heard of."""
-    file = _PREFIX + hashlib.sha256(name.encode()).hexdigest()[:20]
+    file = campaigns.IMPORTED + hashlib.sha256(name.encode()).hexdigest()[:20]
     found = next(campaigns.of_file(connection, file), None)
     first, last = from_ms(min(each.at_ms for each in group)), from_ms(max(each.at_ms for each in group))
     links = list(found.plan["links"]) if found else []

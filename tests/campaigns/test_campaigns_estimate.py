@@ -5,10 +5,16 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from outreach.campaigns.estimate import estimate, lasting
-from outreach.store import throttles
+from outreach.campaigns.trial import refuse_trial
+from outreach.cli.init import make_workspace
+from outreach.settings import load_settings
+from outreach.store import campaigns, past_events, throttles
+from outreach.store.destinations import ENOUGH, pace
+from outreach.store.dialects import to_ms
+from outreach.store.past_events import Happened, Past
 from outreach.store.tables import campaign, delivery, subscriber
 from tests.campaigns.conftest import GOOD
 
@@ -59,6 +65,24 @@ def test_the_speed_of_the_last_large_campaigns_is_ours(frozen, store, now):
             )
         )  # fmt: skip
     assert frozen(gmail_com=5).seconds == 10
+
+
+def test_what_another_system_sent_was_not_sent_by_us(frozen, store, now, tmp_path):
+    """A history's receipts all bear one moment: neither our speed, nor what was sent in trial mode today."""
+    make_workspace(tmp_path / "city", name="City", domain="city.example", mode="trial")
+    frozen(gmail_com=ENOUGH)
+    values = {"message_class": "regular", "rule": "", "plan": {}, "plan_hash": "", "frozen": 1, "planned_at": now}
+    with store.write() as connection:
+        people = list(connection.execute(select(subscriber.c.id)).scalars())
+        campaigns.add(connection, name="mine-1", file="mine", **values)
+    sent = Happened(Past.SENT, "March news", to_ms(now - dt.timedelta(hours=1)))
+    past_events.write(store, [(person, sent) for person in people], topic_id=None, source="old.csv", now=now)
+    with store.read() as connection:
+        imported = campaigns.find(connection, "imported-march-news-1")
+        assert (imported.frozen, imported.started_at) == (ENOUGH, now - dt.timedelta(hours=1))
+        assert pace(connection) is None
+        mine = campaigns.find(connection, "mine-1")
+        refuse_trial(connection, load_settings(tmp_path / "city", {}), mine, now=now)
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0, "0 s"), (89, "89 s"), (90, "2 minutes"), (7_200, "2 hours")])
