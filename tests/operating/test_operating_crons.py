@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,7 @@ from outreach.testing import FaultServer
 ROUNDS = int(os.environ.get("TWENTY_ROUNDS", "1"))
 PROCESSES, DATABASES = (20, ["sqlite", "postgres"]) if ROUNDS > 1 else (4, ["postgres"])
 NOW, LATER = ([f"{kind}{number}@example.org" for number in range(5)] for kind in ("now", "daily"))
-CRON = [sys.executable, "-W", "error", "-c", "from outreach.cli import main; main()", "cron"]
+TOGETHER = [sys.executable, "-W", "error", str(Path(__file__).with_name("together.py"))]
 DAY = dt.timedelta(days=1)
 
 
@@ -55,14 +56,12 @@ def test_each_due_thing_is_done_once(command, request, tmp_path, database):
             moment += DAY
             before = len(server.accepted)
             environment = {"PATH": os.environ["PATH"], "LANG": "C", **shared, "OUTREACH_NOW": moment.isoformat()}
-            runs = [
-                subprocess.Popen(
-                    CRON, cwd=hosts[number % len(hosts)], env=environment, stderr=subprocess.PIPE, text=True
-                )
-                for number in range(PROCESSES)
-            ]
-            said = [run.communicate(timeout=300)[1] for run in runs]
-            assert "".join(said) == ""
-            assert [run.returncode for run in runs] == [0] * PROCESSES
+            folders = [str(hosts[number % len(hosts)]) for number in range(PROCESSES)]
+            done = subprocess.run(
+                [*TOGETHER, str(tmp_path / "said"), *folders], env=environment, text=True, stdout=subprocess.PIPE,
+                timeout=300,
+            )  # fmt: skip
+            assert "".join(file.read_text("utf-8") for file in tmp_path.glob("said.*")) == ""
+            assert done.stdout.split() == ["0"] * PROCESSES
             # Today's occurrence to whoever wants it at once, and yesterday's in a digest to the others.
             assert Counter(each.recipients[0] for each in server.accepted[before:]) == Counter(NOW + LATER)
