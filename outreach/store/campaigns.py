@@ -21,6 +21,7 @@ from outreach.store.acting import current, require
 from outreach.store.checkpoints import lock
 from outreach.store.permissions import Object, Verb
 from outreach.store.tables import campaign, message
+from outreach.store.tables.base import LAST_ID
 
 
 class Status(StrEnum):
@@ -132,7 +133,7 @@ def find(connection: Connection, name: str) -> Campaign:
     """A campaign by plan name, number, or the stem of its file (then its latest plan)."""
     stem = re.sub(r"^.*/|\.md$", "", name)
     wanted = [campaign.c.name == stem, campaign.c.file == stem]
-    if name.isdigit():
+    if re.fullmatch(r"[0-9]{1,10}", name) and int(name) <= LAST_ID:
         wanted.append(campaign.c.id == int(name))
     row = connection.execute(
         select(*_COLUMNS).where(or_(*wanted)).order_by((campaign.c.name == stem).desc(), campaign.c.id.desc()).limit(1)

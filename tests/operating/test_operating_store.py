@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from outreach.campaigns import difference
-from outreach.store import campaigns, digests, schedule, tables, topics
+from outreach.store import campaigns, digests, schedule, staff_links, tables, topics
 from outreach.store.consent import CONFIRMED, Frequency
 from outreach.store.digests import Due, Readers
 from outreach.store.schedule import State
@@ -76,3 +76,16 @@ def test_the_plan_before_is_found_without_reading_anybody_elses(store, now):
         assert difference.from_last(connection, second) == ["subject: tax-1 then, tax-2 now"]
         assert difference.last(connection, first) is None
         assert [each.name for each in campaigns.of_file(connection, "tax")] == ["tax-3", "tax-2", "tax-1"]
+
+
+@pytest.mark.parametrize("number", [2**31, 2**32 - 1, 10**19])
+def test_a_number_that_nothing_can_have_is_nobodys(store, number):
+    with store.read() as connection:
+        assert staff_links.find(connection, number) is None
+        with pytest.raises(campaigns.UnknownCampaign):
+            campaigns.find(connection, str(number))
+
+
+def test_a_digit_that_is_no_number_is_no_campaign(store):
+    with store.read() as connection, pytest.raises(campaigns.UnknownCampaign, match="no campaign is called '²'"):
+        campaigns.find(connection, "²")

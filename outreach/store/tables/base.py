@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import MetaData
 
 _NAMES = {
@@ -12,3 +14,5 @@ _NAMES = {
 }
 main = MetaData(naming_convention=_NAMES)
 events = MetaData(naming_convention=_NAMES)
+LAST_ID: Final = 2**31 - 1
+"""The largest number in a column of type Integer; PostgreSQL refuses to look for a larger one."""
