@@ -38,6 +38,7 @@ from outreach.store.staff import Member
 from outreach.store.staff_links import StaffLink
 from outreach.tokens import KeyRing, Purpose, approve_url, load_keys, stop_url
 
+CHANGE: Final[Right] = (Verb.CHANGE, Object.CAMPAIGN)
 APPROVE: Final[Right] = (Verb.APPROVE, Object.CAMPAIGN)
 STOP: Final[Right] = (Verb.STOP, Object.CAMPAIGN)
 STOP_FOR: Final = dt.timedelta(days=7)
@@ -62,6 +63,7 @@ def ask(
 ) -> Asked:
     """Mail a plan to those who may approve it, or to those of them who are named.
 
+    ApprovalMissing for who may not change campaigns of its department: the links that were mailed before end with it.
     UsageError or ApprovalMissing if somebody named may not; TryAgain if the relay does not take it: ask again, and
     the new links take the place of those that may have left.
     """
@@ -70,6 +72,7 @@ def ask(
     keys = load_keys(token_keys)
     with store.read() as connection:
         campaign = campaigns.find(connection, name)
+        acting.require(CHANGE, department=campaign.department_id, what=f"asking for the approval of {campaign.name}")
         if campaign.status is not Status.PLANNED:
             raise Blocked(f"{campaign.name} is already {campaign.status}; only a fresh plan can be approved")
         members = _approvers(connection, campaign, names, above=above)

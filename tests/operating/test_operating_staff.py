@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from outreach.cli import main
 from outreach.store import acting, tables
@@ -130,6 +130,21 @@ def test_an_author_asks_by_mail_and_a_reader_does_not(hall):
     assert len(list((hall.town.root / "mails").glob("*.eml"))) == 1
     hall.run("Dana", "campaigns", "approve", "trees-1", "--by", "Dana")
     assert "is already approved" in hall.run("Pat", "campaigns", "ask", "trees-1", code=6, **mails)
+
+
+def test_nobody_asks_anew_about_another_departments_plan(hall):
+    """It would end the links that were mailed before."""
+    hall.adds("Pat", "--role", "author", "--department", "Parks", by="Dana")
+    hall.adds("Sam", "--role", "author", "--department", "Streets", by="Dana")
+    hall.plans("Pat", "trees", "Trees")
+    with hall.town.store.write() as connection:
+        connection.execute(update(tables.staff).values(verified_at=NOON))
+    mails = {"OUTREACH_RELAY_URL": "directory:mails"}
+    hall.run("Pat", "campaigns", "ask", "trees-1", **mails)
+    refused = hall.run("Sam", "campaigns", "ask", "trees-1", code=4, **mails)
+    assert "asking for the approval of trees-1 asks for an author of that department" in refused
+    with hall.town.store.read() as connection:
+        assert connection.execute(select(tables.staff_link.c.revoked_at)).scalars().all() == [None]
 
 
 def test_who_leaves_hands_over_what_is_open(hall):
