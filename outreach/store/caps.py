@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, or_, select
 
 from outreach.store.campaigns import Campaign
+from outreach.store.checkpoints import lock
 from outreach.store.deliveries import State
 from outreach.store.facts import Claimed
 from outreach.store.tables import campaign, delivery
@@ -22,6 +23,7 @@ REGULAR = "regular"
 _CAP = re.compile(r"(\d{1,4})\s+in\s+(\d{1,3})\s+days?", re.IGNORECASE)
 _LOOK_EVERY = dt.timedelta(seconds=5)
 """How long it may take until a campaign that was just started counts."""
+_TURN = "caps"
 _LEFT = (State.SENDING.value, State.ACCEPTED.value, State.IN_DOUBT.value)
 
 
@@ -68,11 +70,16 @@ class Reached:
         return Reached(cap, sending) if cap is not None and sending.message_class == REGULAR else None
 
     def mark(self, connection: Connection, claimed: list[Claimed], *, now: dt.datetime) -> list[Claimed]:
-        """The same people, those who have reached the cap with its name."""
+        """The same people, those who have reached the cap with its name.
+
+        In the transaction that claimed them. Two campaigns that claim one person in the same instant take turns here
+        until they commit, so that the second sees what the first took.
+        """
         if self._looked_at is None or now - self._looked_at >= _LOOK_EVERY:
             self._looked_at, self._others = now, self._active(connection, now)
         if not self._others or not claimed:
             return claimed
+        lock(connection, _TURN)
         reached = self._reached(connection, [each.subscriber_id for each in claimed], now)
         return [each._replace(capped=self._cap.reason) if each.subscriber_id in reached else each for each in claimed]
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
 
-from sqlalchemy import event, insert
+import pytest
+from sqlalchemy import Connection, event, insert, text, update
 
 from outreach.sending.transports.memory import MemoryTransport
-from outreach.store import tables
-from outreach.store.caps import Cap
+from outreach.store import claims, tables
+from outreach.store.campaigns import get
+from outreach.store.caps import Cap, Reached
 from outreach.store.deliveries import State
 
 
@@ -61,6 +64,41 @@ def test_where_nothing_was_sent_since_the_plan_nobody_is_looked_up(world) -> Non
     city.send(MemoryTransport())
     assert city.counts() == {"accepted": 5}
     assert not [text for text in asked if "GROUP BY delivery.subscriber_id" in text]
+
+
+@pytest.mark.parametrize("store", ["postgres"], indirect=True)  # SQLite has one writer: there is no same instant
+def test_two_campaigns_that_claim_one_person_in_the_same_instant_keep_the_cap(world) -> None:  # type: ignore[no-untyped-def]
+    city = capped(world, "1 in 7 days")
+    noon = city.campaign.planned_at
+    others(city, 101, dict.fromkeys((1, 2, 3), State.WAITING), hours=0)
+    sending = {"status": "sending", "started_at": noon, "plan": {"cap": "1 in 7 days"}}
+    with city.store.write() as connection:
+        connection.execute(update(tables.campaign).values(**sending, finished_at=None))
+
+    def claim(connection: Connection, number: int) -> set[int]:
+        reached = Reached.of(get(connection, number))
+        assert reached is not None
+        taken = claims.take(connection, number, 1, limit=10, now=noon, lease=dt.timedelta(minutes=1))
+        return {each.subscriber_id for each in reached.mark(connection, taken, now=noon) if not each.capped}
+
+    def second(pids: list[int]) -> set[int]:
+        with city.store.write() as connection:
+            pids.append(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+            return claim(connection, 101)
+
+    def held_up(pid: int) -> bool:
+        with city.store.read() as connection:
+            waits = text("SELECT cardinality(pg_blocking_pids(:pid)) > 0")
+            return bool(connection.execute(waits, {"pid": pid}).scalar_one())
+
+    pids: list[int] = []
+    with ThreadPoolExecutor(1) as pool:
+        with city.store.write() as connection:
+            first = claim(connection, city.campaign.id)
+            other = pool.submit(second, pids)
+            while not other.done() and not (pids and held_up(pids[0])):
+                pass
+        assert (first, other.result()) == ({1, 2, 3, 4, 5}, set())
 
 
 def test_a_cap_is_read_as_it_is_written() -> None:
