@@ -11,8 +11,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
-from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
@@ -36,10 +34,11 @@ from sqlalchemy import (
 
 from outreach.store import bulk, erasing, tables
 from outreach.store.consent import SubscriptionStatus
-from outreach.store.staging import FREQUENCIES, Fate, Stage, dump
+from outreach.store.staging import FREQUENCIES, Fate, SlotValue, Stage, dump
 from outreach.store.suspects import is_disposable, is_role
 
 _AT_ONCE: Final = 5_000
+_scan: Final = json.JSONDecoder().raw_decode
 
 
 class Staged(NamedTuple):
@@ -49,6 +48,9 @@ class Staged(NamedTuple):
     locale: str | None
     joined: int | None
     at: int
+    slots: tuple[SlotValue, ...]
+    written: str
+    """The attributes, as JSON."""
 
 
 class Held(NamedTuple):
@@ -66,7 +68,9 @@ class Folded(NamedTuple):
     """The person afterwards."""
 
     held: Held
-    slots: tuple[str | float | int | None, ...]
+    slots: tuple[SlotValue, ...]
+    written: str
+    """The attributes, as JSON."""
 
 
 FoldPerson = Callable[[Held | None, Sequence[Staged]], Folded]
@@ -199,16 +203,15 @@ def _fold_people(stage: Stage, fold: FoldPerson) -> dict[str, int]:
     """Work out those with several rows and those known already, and note whether anything about them changes."""
     batch: list[tuple[Any, ...]] = []
     fields: Counter[str] = Counter()
-    for person_id, held, rows, written in _people_to_fold(stage):
-        after, slots = fold(held, rows)
-        is_changed = held is None or after[:3] != held[:3]
-        if held and is_changed:
-            fields.update(_changed(held, after))
-        # Mostly a row says it all, and has been written as JSON before.
-        attributes = written if after.attributes is rows[-1].attributes else dump(after.attributes)
-        dates = dump(after.dates) if after.dates else None
-        said = (attributes, after.locale, after.joined, after.as_of, after.source, dates)
-        batch.append((person_id, *said, int(held is not None), int(is_changed), *slots))
+    for person_id, held, rows in _people_to_fold(stage):
+        after, slots, written = fold(held, rows)
+        changed = _changed(held, after) if held else ()
+        fields.update(changed)
+        _, locale, joined, as_of, source, exceptions = after
+        dates = dump(exceptions) if exceptions else None
+        is_changed = changed or not held
+        said = (written, locale, joined, as_of, source, dates)
+        batch.append((person_id, *said, 1 if held else 0, 1 if is_changed else 0, *slots))
         if len(batch) >= _AT_ONCE:
             stage.pour(stage.folded, batch)
             batch.clear()
@@ -219,26 +222,27 @@ def _fold_people(stage: Stage, fold: FoldPerson) -> dict[str, int]:
     return dict(fields.most_common())
 
 
-def _changed(held: Held, after: Held) -> Iterator[str]:
-    before = held.attributes.get
-    for name, value in after.attributes.items():
-        if before(name) != value:
-            yield name
+def _changed(held: Held, after: Held) -> list[str]:
+    changed = []
+    if held.attributes != after.attributes:
+        before = held.attributes.get
+        changed = [name for name, value in after.attributes.items() if before(name) != value]
     if held.locale != after.locale:
-        yield "language"
+        changed.append("language")
     if held.joined != after.joined:
-        yield "joined"
+        changed.append("joined")
+    return changed
 
 
-def _people_to_fold(stage: Stage) -> Iterator[tuple[int, Held | None, list[Staged], str]]:
-    """Each with what the store holds of them, their rows, and the last row's attributes as they are written."""
+def _people_to_fold(stage: Stage) -> Iterator[tuple[int, Held | None, list[Staged]]]:
+    """Each with what the store holds of them, and their rows."""
     result = stage.connection.execute(_to_fold(stage).execution_options(yield_per=_AT_ONCE))
-    load = json.JSONDecoder().raw_decode
-    for person_id, rows in groupby(result, key=itemgetter(0)):
-        staged: list[Staged] = []
-        for _, fate, written, locale, joined, at, *before in rows:  # noqa: B007  # what is known is the same in each
-            staged.append(Staged(load(written)[0], locale, joined, at))
-        yield person_id, _held(*before) if fate == Fate.FOLDED else None, staged, written
+    staged: list[Staged] = []
+    for person_id, fate, count, written, locale, joined, at, *more in result:
+        staged.append(Staged(_load(written), locale, joined, at, tuple(more[6:]), written))
+        if len(staged) == count:
+            yield person_id, _held(*more[:6]) if fate == Fate.FOLDED else None, staged
+            staged = []
 
 
 def _to_fold(stage: Stage) -> Select[Any]:
@@ -248,6 +252,7 @@ def _to_fold(stage: Stage) -> Select[Any]:
         select(
             person.c.id,
             person.c.fate,
+            person.c.rows,
             row.c.attributes,
             row.c.locale,
             row.c.joined,
@@ -259,6 +264,7 @@ def _to_fold(stage: Stage) -> Select[Any]:
             stage.milliseconds(func.coalesce(provenance.c.as_of, known.c.created_at)).label("as_of"),
             func.coalesce(provenance.c.source, "").label("source"),
             stage.json_text(provenance.c.dates).label("dates"),
+            *(row.c[slot] for slot in stage.slots),
         )
         .select_from(
             person.join(row, row.c.address == person.c.address)
@@ -356,5 +362,11 @@ def _count(stage: Stage) -> Difference:
 
 
 def _held(attributes: str, locale: str | None, joined: int | None, as_of: int, source: str, dates: str | None) -> Held:
-    exceptions = {field: (at, origin) for field, (at, origin) in json.loads(dates).items()} if dates else {}
-    return Held(json.loads(attributes), locale, joined, as_of, source, exceptions)
+    exceptions = {field: (at, origin) for field, (at, origin) in _load(dates).items()} if dates else {}
+    return Held(_load(attributes), locale, joined, as_of, source, exceptions)
+
+
+def _load(document: str) -> dict[str, Any]:
+    """JSON that a database or we ourselves have written."""
+    found: dict[str, Any] = _scan(document)[0]
+    return found

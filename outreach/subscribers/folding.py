@@ -63,7 +63,7 @@ class Fold:
             and not held.dates
             and held.attributes.keys() <= row.attributes.keys()
             and (row.locale is not None or held.locale is None)
-            and not any(values.damaged(str(row.attributes.get(name, ""))) for name in _NAMES)
+            and not _has_damaged_names(row.attributes)
         )
 
     def _whole(self, earlier: Account, later: Account) -> Account:
@@ -90,6 +90,14 @@ class Fold:
     def _order(self, stamp: Stamp) -> tuple[int, int, str]:
         at, source = stamp
         return at, self._rank.get(source, 0), source
+
+
+def _has_damaged_names(attributes: Mapping[str, Value]) -> bool:
+    for name in _NAMES:
+        value = attributes.get(name)
+        if isinstance(value, str) and values.damaged(value):
+            return True
+    return False
 
 
 def _is_damaged(account: Account, field: str) -> bool:

@@ -327,7 +327,7 @@ def fold_person(system: str, fold: Fold, read_slots: SlotReader) -> FoldPerson:
         if held and len(rows) == 1 and fold.replaces(held, rows[0]):
             row = rows[0]
             after = Held(row.attributes, row.locale, least(held.joined, row.joined), row.at, system, {})
-            return Folded(after, read_slots(row.attributes))
+            return Folded(after, row.slots, row.written)
         accounts = [_account(row, system) for row in rows]
         account = _held_account(held) if held else accounts.pop(0)
         for later in accounts:
@@ -343,7 +343,7 @@ def fold_person(system: str, fold: Fold, read_slots: SlotReader) -> FoldPerson:
             source,
             dict(account.exceptions),
         )
-        return Folded(after, read_slots(attributes))
+        return Folded(after, read_slots(attributes), dump(attributes))
 
     return folded
 
