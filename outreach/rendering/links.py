@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from html import unescape
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -52,6 +53,12 @@ class Links:
         self._placeholders, self._report, self._published = placeholders, report, published
         self._numbers = {url: number for number, url in enumerate(numbered)}
         self._base = placeholders.variable(CLICK_BASE)
+
+    def showing(self, published: Callable[[str], str] | None) -> Links:
+        """The same numbering, for text whose images are published elsewhere."""
+        other = copy(self)
+        other._published = published
+        return other
 
     @property
     def destinations(self) -> tuple[str, ...]:

@@ -42,6 +42,13 @@ class Body:
     text: str
     question: Question | None = None
 
+    def __add__(self, other: Body) -> Body:
+        return Body(self.mjml + other.mjml, self.text + other.text, self.question or other.question)
+
+    def inside(self, opening: str, closing: str) -> Body:
+        """The same between two statements' words."""
+        return Body(f"<!--{opening}-->\n{self.mjml}<!--{closing}-->\n", f"{opening}{self.text}{closing}", self.question)
+
 
 def convert(protected: str, *, placeholders: Placeholders, links: Links, place: str, first_line: int = 1) -> Body:
     """Markdown, its Jinja protected, to both forms; TemplateError with the line where something cannot be sent."""

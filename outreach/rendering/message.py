@@ -60,15 +60,30 @@ class Mailbox:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A piece of a message that was written by itself, and is compiled by itself: its fences and reference links end
+    with it. Only who has the field `when` gets it; `published` gives the addresses of its own images.
+    """
+
+    body: str
+    when: str
+    published: Callable[[str], str] | None = None
+    place: str
+    first_line: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """What somebody wrote, and the frame around it. `place` and `first_line` are where the body is, for errors.
 
-    `layout` is MJML; with a `text` of its own it is a whole message, in which the body may be missing. `calendar` is an
-    invitation (invitation.py) to send along, and `published` gives the address of an image of the workspace.
+    `layout` is MJML; with a `text` of its own it is a whole message, in which the body may be missing. `parts` stand
+    behind the body. `calendar` is an invitation (invitation.py) to send along, and `published` gives the address of an
+    image of the workspace.
     """
 
     subject: str
     body: str
+    parts: Sequence[Part] = ()
     sender: Mailbox
     language: str = "en"
     preheader: str = ""
@@ -172,13 +187,27 @@ class Recipient:
 class Message(NamedTuple):
     """A whole message, ready to be handed over.
 
-    `data` has CRLF line ends and no line that begins with a dot, so that nothing is left to stuff (RFC 5321, 4.5.2).
+    `data` has CRLF line ends and no line that begins with a dot, so that nothing is left to stuff (RFC 5321, 4.5.2). It is
+    kept in two pieces, for each copy of a whole message costs as much as many of the steps that made it.
     """
 
     message_id: str
     return_path: str
     recipient: str
-    data: bytes
+    head: bytes
+    body: bytes = b""
+    """What stands behind `head`; that may be everything."""
+    eight_bit: bool = False
+    """True if there are other bytes in it than those of ASCII (RFC 6152). What we compose has none."""
+
+    @property
+    def data(self) -> bytes:
+        return self.head + self.body
+
+    @property
+    def size(self) -> int:
+        """Bytes of `data`."""
+        return len(self.head) + len(self.body)
 
 
 def compile_message(
@@ -193,13 +222,7 @@ def compile_message(
     fields = _check_fields(source, frozenset(known_fields), report)
     placeholders = Placeholders()
     numbers = Links(placeholders, numbered=links, report=report, published=source.published)
-    body = markdown.convert(
-        placeholders.protect(source.body, place=source.place, first_line=source.first_line),
-        placeholders=placeholders,
-        links=numbers,
-        place=source.place,
-        first_line=source.first_line,
-    )
+    body = _body(source, placeholders, numbers)
     html = _html(source, body.mjml, placeholders, numbers)
     text = _text(source, body.text, placeholders, numbers)
     message = CompiledMessage(
@@ -219,6 +242,22 @@ def compile_message(
     return message.hashed()
 
 
+def _body(source: Source, placeholders: Placeholders, links: Links) -> markdown.Body:
+    """The body and its parts, still protected."""
+
+    def converted(text: str, links: Links, place: str, first_line: int) -> markdown.Body:
+        protected = placeholders.protect(text, place=place, first_line=first_line)
+        return markdown.convert(protected, placeholders=placeholders, links=links, place=place, first_line=first_line)
+
+    body = converted(source.body, links, source.place, source.first_line)
+    for part in source.parts:
+        made = converted(part.body, links.showing(part.published), part.place, part.first_line)
+        if made.question:
+            raise TemplateError("a question cannot be asked in a part of a message", place=part.place)
+        body += made.inside(placeholders.statement(f"if {part.when}"), placeholders.statement("endif"))
+    return body
+
+
 def _check_frame(source: Source) -> None:
     if not _LANGUAGE(source.language):
         raise TemplateError(f'"{source.language}" is no language tag; write en, es or zh-Hant', place=source.place)
@@ -226,7 +265,7 @@ def _check_frame(source: Source) -> None:
         raise TemplateError("the subject is empty", place=source.place)
     if "\n" in source.subject or "\r" in source.subject:
         raise TemplateError("the subject must be one line", place=source.place)
-    if not source.body.strip() and not source.text:
+    if not source.body.strip() and not source.text and not source.parts:
         raise TemplateError("the body is empty", place=source.place, line=source.first_line)
     for mailbox in (source.sender, source.reply_to):
         if mailbox:
@@ -244,6 +283,9 @@ def _check_fields(source: Source, known: frozenset[str], report: Report) -> froz
     used = expressions.check(source.subject, place=f"{place}, subject", known=said, report=report)
     used |= expressions.check(source.preheader, place=f"{place}, preheader", known=said, report=report)
     used |= expressions.check(source.body, place=place, first_line=source.first_line, known=in_body, report=report)
+    for part in source.parts:
+        used |= {part.when}
+        used |= expressions.check(part.body, place=part.place, first_line=part.first_line, known=in_body, report=report)
     layout = said | SLOTS | PERSONAL_URLS
     frame = expressions.check(source.layout, place=source.frame, known=layout, report=report)
     frame |= expressions.check(source.text, place=f"{source.layout_place}.txt", known=layout, report=report)

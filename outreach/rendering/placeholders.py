@@ -56,6 +56,10 @@ class Placeholders:
         """The word for `{{ name }}`."""
         return self._word(f"{{{{ {name} }}}}")
 
+    def statement(self, said: str) -> str:
+        """The word for `{% said %}`."""
+        return self._word(f"{{% {said} %}}")
+
     def _word(self, token: str) -> str:
         letter = "v" if token.startswith("{{") else "s"
         word = f"Z{letter}{len(self._tokens):05d}{letter}Z"

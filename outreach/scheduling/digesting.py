@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -20,8 +19,8 @@ from sqlalchemy import Connection
 from outreach.campaigns.schedule import resolve
 from outreach.campaigns.terms import plan_hash
 from outreach.errors import ConfigurationError
-from outreach.rendering.layouts import read_layout
-from outreach.rendering.message import CompiledMessage, Mailbox, Source, compile_message
+from outreach.rendering.message import CompiledMessage
+from outreach.scheduling.batches import batches, compile_batch
 from outreach.segmentation.catalogue import load_catalogue
 from outreach.settings import CHOICES, Settings
 from outreach.store import campaigns, checkpoints, deliveries, digests
@@ -29,39 +28,13 @@ from outreach.store.campaigns import Status
 from outreach.store.consent import Frequency
 from outreach.store.database import Store
 from outreach.store.dialects import to_ms
-from outreach.store.digests import Due, Item, Readers
+from outreach.store.digests import Due, Readers
 
-MAX_ITEMS = 60
-MAX_CHARACTERS = 60_000
-"""Of one digest's message; people with other items get one of their own."""
 _NAME = "digest"
 _FILE = "/digest"
 """Not the stem of any campaign file, so that no plan of a person's `digest.md` is taken for one of these."""
 _DONE = "digest:"
 _HOUR = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
-_WORDS = {  # subject, first line, the topics in the footer
-    "en": ("{organisation}: your updates", "Here is what is new since your last digest.", "your topics"),
-    "es": ("{organisation}: sus novedades", "Esto es lo nuevo desde su último resumen.", "sus temas"),
-    "de": ("{organisation}: Ihre Neuigkeiten", "Das ist neu seit Ihrer letzten Übersicht.", "Ihren Themen"),
-    "fr": ("{organisation} : vos nouvelles", "Voici les nouveautés depuis votre dernier résumé.", "vos sujets"),
-    "pt": ("{organisation}: as suas novidades", "Veja o que há de novo desde o último resumo.", "os seus temas"),
-    "vi": (
-        "{organisation}: tin mới của quý vị",
-        "Đây là những tin mới kể từ bản tóm tắt trước.",
-        "các chủ đề của quý vị",
-    ),
-    "zh": ("{organisation}：您的最新消息", "以下是自上次摘要以来的新消息。", "您的主题"),
-    "ar": ("{organisation}: آخر المستجدات", "إليك الجديد منذ آخر ملخص.", "مواضيعك"),
-}
-
-
-@dataclass(slots=True)
-class _Batch:
-    """People whose digests are one campaign, and the items these carry."""
-
-    people: dict[int, list[int]] = field(default_factory=dict)
-    items: dict[int, Item] = field(default_factory=dict)
-    characters: int = 0
 
 
 def hour(settings: Settings) -> tuple[int, int] | None:
@@ -107,15 +80,15 @@ def gather(store: Store, settings: Settings, *, now: dt.datetime) -> list[str]:
         known = digests.items(connection, {each for items in wanted.values() for each in items})
         locales = digests.locales(connection, wanted)
         fields = frozenset(load_catalogue(connection, segments={}).fields)
-    batches = _batches(wanted, known)
-    compiled = [_compile(batch, settings, locales, fields=fields) for batch in batches]
+    made = batches(wanted, known)
+    compiled = [compile_batch(batch, settings, locales, fields=fields) for batch in made]
     with store.write() as connection:
         checkpoints.lock(connection, f"{_DONE}lock")
         still = digests.due_items(connection, due)
         allowed, dropped = _allowed(connection, still)
         digests.drop(connection, dropped)
         names = []
-        for batch, messages in zip(batches, compiled, strict=True):
+        for batch, messages in zip(made, compiled, strict=True):
             people = {
                 person: [each for each in allowed[person] if each in batch.items]
                 for person in batch.people
@@ -200,93 +173,6 @@ def _allowed(
             target = allowed if about[each] in entitled.get(person, ()) else dropped
             target.setdefault(person, []).append(each)
     return allowed, dropped
-
-
-def _batches(wanted: Mapping[int, list[int]], known: Mapping[int, Item]) -> list[_Batch]:
-    """As few messages as hold everybody's items; people who want the same are together."""
-    batches: list[_Batch] = []
-    for person in sorted(wanted, key=lambda who: (wanted[who], who)):
-        mine = wanted[person]
-        fits = (batch for batch in batches[-1:] if _fits(batch, mine, known))
-        batch = next(fits, None)
-        if batch is None:
-            batch = _Batch()
-            batches.append(batch)
-        batch.people[person] = mine
-        for each in mine:
-            if each not in batch.items:
-                batch.items[each] = known[each]
-                batch.characters += _length(known[each])
-    return batches
-
-
-def _fits(batch: _Batch, mine: Collection[int], known: Mapping[int, Item]) -> bool:
-    new = [each for each in mine if each not in batch.items]
-    return (
-        len(batch.items) + len(new) <= MAX_ITEMS
-        and batch.characters + sum(_length(known[each]) for each in new) <= MAX_CHARACTERS
-    )
-
-
-def _length(item: Item) -> int:
-    return max(len(words["title"]) + len(words["body"]) for words in item.content.values())
-
-
-def _compile(
-    batch: _Batch, settings: Settings, locales: Mapping[int, str | None], *, fields: frozenset[str]
-) -> dict[str, CompiledMessage]:
-    """The digest in the organisation's language and in every other that its readers and our words have in common."""
-    default = settings.text("organisation.language")
-    spoken = {(locales[person] or default).partition("-")[0].lower() for person in batch.people}
-    languages = [default, *sorted((spoken & set(_WORDS)) - {default})]
-    flags = {digests.flag(each) for each in batch.items}
-    messages: dict[str, CompiledMessage] = {}
-    links: tuple[str, ...] = ()
-    for language in languages:
-        source = _source(batch, settings, language, default=default)
-        messages[language] = compile_message(source, known_fields=fields | flags, links=links)
-        links = messages[language].links
-    return messages
-
-
-def _source(batch: _Batch, settings: Settings, language: str, *, default: str) -> Source:
-    subject, greeting, topics = _WORDS.get(language, _WORDS["en"])
-    organisation = settings.text("organisation.name")
-    parts = [greeting]
-    for each in sorted(batch.items):
-        item = batch.items[each]
-        words = item.content.get(language) or item.content.get(default) or next(iter(item.content.values()))
-        parts.append(
-            f"{{% if {digests.flag(each)} %}}\n\n## {words['title']}\n\n*{plain(item.topic)}*\n\n"
-            f"{words['body'].strip()}\n\n---\n\n{{% endif %}}"
-        )
-    return Source(
-        subject=subject.format(organisation=organisation),
-        body="\n\n".join(parts) + "\n",
-        sender=sender(settings),
-        language=language,
-        layout=read_layout("notice", folders=[settings.root / "templates"]),
-        organisation=organisation,
-        postal_address=settings.text("organisation.address"),
-        topic=topics,
-        place="the digest",
-    )
-
-
-def sender(settings: Settings) -> Mailbox:
-    """From whom digests come: digests.sender, or news@ the mail domain."""
-    if text := settings.text("digests.sender"):
-        return Mailbox.parse(text)
-    if not settings.text("mail.domain"):
-        raise ConfigurationError('digests.sender is not set; write it like "City of Example <news@city.example>"')
-    return Mailbox(settings.text("organisation.name"), f"news@{settings.text('mail.domain')}")
-
-
-def plain(text: str) -> str:
-    """Text from outside, so that Markdown and our templates take it as text."""
-    text = " ".join("".join(each if each.isprintable() else " " for each in text).split())
-    text = text.replace("{", "(").replace("}", ")")
-    return re.sub(r"([\\`*_\[\]<>#+\-!|~&])", r"\\\1", text)
 
 
 def _freeze(

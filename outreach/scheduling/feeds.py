@@ -18,8 +18,8 @@ from xml.parsers import expat
 
 from sqlalchemy import Connection, select
 
+from outreach.campaigns.items import plain
 from outreach.errors import OutreachError, UsageError
-from outreach.scheduling.digesting import plain
 from outreach.scheduling.fetching import FetchRefused, Resolve, fetch
 from outreach.settings import Settings
 from outreach.store import digests, topics

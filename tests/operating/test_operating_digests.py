@@ -190,6 +190,22 @@ def test_a_digest_balances_like_any_campaign(town, at):
     assert counts == {deliveries.State.ACCEPTED: 2}
 
 
+def test_no_item_reaches_into_the_next_one(town, at):
+    town.set(digests_at="08:00")
+    town.people(["grace"], [town.topic("Parking")], frequency=1, at=at("2027-01-01 00:00"))
+    for name, end in (("one", "```\nleft open"), ("two", "Good bye.")):
+        body = f"Story {name}: [read more][more].\n\n[more]: https://city.example/{name}\n\n{end}"
+        publish(town, name, topic="Parking", now=at("2027-03-10 00:00"), body=body)
+    digest = gathered(town, at("2027-03-10 16:00"))["grace@example.org"]
+    with town.store.read() as connection:
+        links = campaigns.find(connection, "digest-2027-03-10-1").plan["links"]
+    assert links == ["https://city.example/one", "https://city.example/two"]
+    first, second = digest.split("About two")
+    assert ["/0>" in first, "/1>" in first, "/0>" in second, "/1>" in second] == [True, False, False, True]
+    assert "    left open" in first
+    assert second.split()[:2] == ["---------", "Parking"]
+
+
 def _leave(town, person: int, topic_id: int) -> None:
     with town.store.write() as connection:
         mine = (subscription.c.subscriber_id == person) & (subscription.c.topic_id == topic_id)
