@@ -21,7 +21,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, inspect
 
 from outreach.errors import OutreachError, UsageError
 from outreach.store import installation, migrations, tables
@@ -75,12 +75,14 @@ def manifest(source: Path) -> dict[str, Any]:
         raise BackupError(f"{source} is no backup of ours, or damaged: {error}") from None
     if found.get("version") != VERSION:
         raise BackupError(f"{source} is a backup of version {found.get('version')}; this is version {VERSION}")
+    if not migrations.knows(str(found.get("revision"))):
+        raise BackupError(f"{source} was taken by a newer version of Outreach; install that version, then restore")
     return found
 
 
 def unpack(source: Path, root: Path) -> None:
     """The workspace's files into a new folder; on SQLite the databases too."""
-    about = manifest(source)
+    manifest(source)
     with tarfile.open(source) as archive:
         for member in archive:
             name = member.name.removeprefix("workspace/")
@@ -92,21 +94,29 @@ def unpack(source: Path, root: Path) -> None:
             archive.extract(member, root, filter="data")
     (root / "data").mkdir(parents=True, exist_ok=True)
     (root / "keys").chmod(0o700)
-    del about
 
 
 def restore(store: Store, source: Path, *, now: dt.datetime) -> None:
-    """Bring the schema up, fill it (PostgreSQL), and hold everything that would send."""
+    """Fill the database (PostgreSQL), hold everything that would send, and bring the schema up.
+
+    In this order, for what the revisions since the backup do, they do to its rows.
+    """
     about = manifest(source)
     dialect = "sqlite" if store.is_sqlite else "postgresql"
     if about["database"] != dialect:
         raise BackupError(f"{source} is a backup of {about['database']}, and this workspace uses {dialect}")
-    migrations.upgrade(store)
+    if not store.is_sqlite and migrations.revision(store) not in (None, about["revision"]):
+        raise BackupError(
+            f"the database is at revision {migrations.revision(store)} already and {source} at {about['revision']}; "
+            "make an empty database and name it in OUTREACH_DATABASE_URL"
+        )
+    migrations.upgrade(store, about["revision"])
     with store.write() as connection:
         if not store.is_sqlite:
-            _fill(connection, source)
+            _fill(connection, source, about)
         taken = dt.datetime.fromisoformat(about["at"])
         installation.hold(connection, f"this was restored from the backup of {taken:%Y-%m-%d %H:%M} UTC", now=now)
+    migrations.upgrade(store)
 
 
 def taken_at(source: Path) -> dt.datetime:
@@ -119,7 +129,12 @@ def _manifest(store: Store, now: dt.datetime) -> dict[str, Any]:
         "at": now.isoformat(),
         "database": "sqlite" if store.is_sqlite else "postgresql",
         "revision": migrations.revision(store),
+        "columns": _columns(),
     }
+
+
+def _columns() -> dict[str, list[str]]:
+    return {table.name: table.c.keys() for table in _tables()}
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -160,26 +175,37 @@ def _copied(source: Path, target: Path) -> Path:
     return target
 
 
-def _fill(connection: Connection, source: Path) -> None:
+def _fill(connection: Connection, source: Path, about: dict[str, Any]) -> None:
     """Every table of a PostgreSQL database from its copy, in one transaction."""
-    raw = _raw(connection)
-    names = sql.SQL(", ").join(sql.Identifier(table.name) for table in _tables())
+    raw, inspector = _raw(connection), inspect(connection)
+    there = {name: {column["name"] for column in inspector.get_columns(name)} for name in inspector.get_table_names()}
+    # The first backups did not say which columns they have: those of now that were there then, in the order of now.
+    listed = (about.get("columns") or _columns()).items()
+    copied = {
+        name: [column for column in columns if column in there[name]] for name, columns in listed if name in there
+    }
     with raw.cursor() as cursor, tarfile.open(source) as archive:
-        cursor.execute(sql.SQL("TRUNCATE {} CASCADE").format(names))
-        for table in _tables():
-            member = archive.extractfile(f"tables/{table.name}.copy")
-            assert member is not None
-            columns = sql.SQL(", ").join(map(sql.Identifier, table.c.keys()))
-            with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), columns)) as copy:
-                while block := member.read(1 << 20):
-                    copy.write(block)
-            for column in table.primary_key:
-                # What is counted by the database goes on after the highest number that came in.
-                cursor.execute("SELECT pg_get_serial_sequence(%s, %s)", (f'"{table.name}"', column.name))
-                row = cursor.fetchone()
-                if row and row[0]:
-                    highest = sql.SQL("SELECT setval(%s, coalesce((SELECT max({}) FROM {}), 0) + 1, false)")
-                    cursor.execute(highest.format(sql.Identifier(column.name), sql.Identifier(table.name)), (row[0],))
+        cursor.execute(sql.SQL("TRUNCATE {} CASCADE").format(sql.SQL(", ").join(map(sql.Identifier, copied))))
+        for name, columns in copied.items():
+            _copy(cursor, archive, name, columns)
+
+
+def _copy(cursor: psycopg.Cursor[Any], archive: tarfile.TarFile, name: str, columns: list[str]) -> None:
+    member = archive.extractfile(f"tables/{name}.copy")
+    assert member is not None
+    into = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        sql.Identifier(name), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    with cursor.copy(into) as copy:
+        while block := member.read(1 << 20):
+            copy.write(block)
+    for column in columns:
+        # What is counted by the database goes on after the highest number that came in.
+        cursor.execute("SELECT pg_get_serial_sequence(%s, %s)", (f'"{name}"', column))
+        row = cursor.fetchone()
+        if row and row[0]:
+            highest = sql.SQL("SELECT setval(%s, coalesce((SELECT max({}) FROM {}), 0) + 1, false)")
+            cursor.execute(highest.format(sql.Identifier(column), sql.Identifier(name)), (row[0],))
 
 
 def _tables() -> list[Table]:

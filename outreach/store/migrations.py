@@ -23,14 +23,14 @@ _PACKAGE = Path(outreach.__file__).parent
 _VERSION_TABLES = {"main": "alembic_version", "events": "alembic_version_events"}
 
 
-def upgrade(store: Store) -> None:
-    """Create or upgrade every table. Running it again changes nothing."""
+def upgrade(store: Store, to: str = "head") -> None:
+    """Create or upgrade every table, by default to what this code needs. Running it again changes nothing."""
     if store.is_sqlite:
         Path(str(store.main.url.database)).parent.mkdir(parents=True, exist_ok=True)
     with store.write() as connection:
-        _upgrade(connection, "main")
+        _upgrade(connection, "main", to)
     with store.write_events() as connection:
-        _upgrade(connection, "events")
+        _upgrade(connection, "events", to)
 
 
 def check(store: Store) -> None:
@@ -42,8 +42,7 @@ def check(store: Store) -> None:
         return
     if found is None:
         raise ConfigurationError("the database has no tables yet; run `outreach init` or `outreach db upgrade`")
-    known = {revision.revision for revision in _scripts().walk_revisions()}
-    if found in known:
+    if knows(found):
         raise ConfigurationError(
             f"the database is at revision {found} and this version needs {head}; run `outreach db upgrade`"
         )
@@ -59,14 +58,19 @@ def revision(store: Store) -> str | None:
         return _version(connection, "main")
 
 
+def knows(revision: str) -> bool:
+    """False for a revision of a newer version than this one."""
+    return revision in {each.revision for each in _scripts().walk_revisions()}
+
+
 def is_current(store: Store) -> bool:
     return revision(store) == _scripts().get_current_head()
 
 
-def _upgrade(connection: Connection, database: str) -> None:
+def _upgrade(connection: Connection, database: str, to: str) -> None:
     config = _config()
     config.attributes.update(connection=connection, database=database)
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
 
 
 def _version(connection: Connection, database: str) -> str | None:

@@ -97,6 +97,53 @@ def test_every_row_comes_back_on_both_databases(store, tmp_path, now):
         other.close()
 
 
+LATER = """
+revision, down_revision, branch_labels, depends_on = "9999", {head!r}, None, None
+
+def upgrade():
+    from alembic import op
+    if op.get_context().opts["database"] == "main":
+        op.execute("UPDATE subscriber SET address = 'later.' || address")
+"""
+
+
+@pytest.mark.parametrize("says_columns", [True, False])
+def test_an_older_backup_is_upgraded_with_its_rows(store, tmp_path, now, monkeypatch, says_columns):
+    (tmp_path / "city" / "keys").mkdir(parents=True)
+    seeded(store, now)
+    head = migrations.revision(store)
+    whole = backup._manifest
+    if not says_columns:  # as the first release wrote them
+        monkeypatch.setattr(backup, "_manifest", lambda *told: {**whole(*told), "columns": None})
+    backup.write(store, tmp_path / "city", tmp_path / "city.backup", now=now)
+    if store.is_sqlite:
+        backup.unpack(tmp_path / "city.backup", tmp_path / "other")
+        other = Store.open(f"sqlite:///{tmp_path}/other/data/outreach.db")
+    else:
+        other = store
+
+    history = shutil.copytree(migrations._folder(), tmp_path / "alembic")
+    (history / "versions" / "9999_later.py").write_text(LATER.format(head=head), "utf-8")
+    monkeypatch.setattr(migrations, "_folder", lambda: history)
+    backup.restore(other, tmp_path / "city.backup", now=now)
+    assert migrations.revision(other) == "9999"
+    assert [address for _, address, *_ in _rows(other, tables.subscriber)] == ["later.ada@example.org"]
+    assert "restored from the backup" in installation.held(other, tmp_path / "other" / "data", now=now)
+    if store.is_sqlite:
+        other.close()
+        return
+    with pytest.raises(backup.BackupError, match=f"at revision 9999 already and .* at {head}; make an empty database"):
+        backup.restore(other, tmp_path / "city.backup", now=now)
+
+
+def test_a_backup_of_a_newer_version_is_not_unpacked(town, tmp_path, now, monkeypatch):
+    backup.write(town.store, town.root, tmp_path / "city.backup", now=now)
+    monkeypatch.setattr(migrations, "knows", lambda revision: False)
+    with pytest.raises(backup.BackupError, match="taken by a newer version of Outreach; install that version"):
+        backup.unpack(tmp_path / "city.backup", tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
 def _rows(store: Store, table) -> list[tuple]:
     with store.read() as connection:
         return sorted((tuple(row) for row in connection.execute(select(table))), key=repr)
