@@ -319,7 +319,8 @@ class Composer:
                 message_id=draft.message_id,
                 return_path=draft.return_path,
                 recipient=draft.recipient,
-                data=(signature + draft.head).encode("ascii") + draft.body,
+                head=(signature + draft.head).encode("ascii"),
+                body=draft.body,
             )
             for draft, signature in zip(drafts, signatures, strict=True)
         ]

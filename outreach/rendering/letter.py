@@ -51,8 +51,8 @@ def compose(letter: Letter, *, sender: Mailbox, message_id: str, signer: Signer 
         )
     ).encode("ascii")
     head = "".join(headers.line(name, value) for name, value in fields)
-    data = f"{_signature(fields, body, signer, now)}{head}\r\n".encode("ascii") + body
-    return Message(message_id=f"<{message_id}>", return_path=sender.address, recipient=letter.to.address, data=data)
+    head = f"{_signature(fields, body, signer, now)}{head}\r\n"
+    return Message(f"<{message_id}>", sender.address, letter.to.address, head.encode("ascii"), body)
 
 
 def _part(boundary: str, kind: str, content: str) -> str:

@@ -187,8 +187,8 @@ class Recipient:
 class Message(NamedTuple):
     """A whole message, ready to be handed over.
 
-    `data` has CRLF line ends and no line that begins with a dot, so that nothing is left to stuff (RFC 5321, 4.5.2). It is
-    kept in two pieces, for each copy of a whole message costs as much as many of the steps that made it.
+    `data` has CRLF line ends and no line that begins with a dot, so that nothing is left to stuff (RFC 5321, 4.5.2).
+    It is kept in two pieces, for each copy of a whole message costs as much as many of the steps that made it.
     """
 
     message_id: str

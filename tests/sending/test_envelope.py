@@ -20,7 +20,7 @@ ALL_EXTENSIONS = ("PIPELINING", "8BITMIME", "SMTPUTF8", "DSN")
 
 
 def message(recipient: str = "ada@mail.example", data: bytes = b"Subject: Hello\r\n\r\nHello\r\n") -> Message:
-    return Message("<key@city.example>", "b-1@city.example", recipient, data)
+    return Message("<key@city.example>", "b-1@city.example", recipient, data, eight_bit=not data.isascii())
 
 
 def test_a_plain_server_gets_plain_commands() -> None:

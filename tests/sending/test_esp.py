@@ -174,7 +174,7 @@ def test_an_invitation_travels_along(world) -> None:
 
 
 def test_a_message_that_cannot_be_read_anew_is_refused_and_nothing_leaves() -> None:
-    torn = MESSAGE._replace(data=b"Content-Type: text/plain; charset=no-such\r\nFrom: a@city.example\r\n\r\n\xff\r\n")
+    torn = MESSAGE._replace(head=b"Content-Type: text/plain; charset=no-such\r\nFrom: a@city.example\r\n\r\n\xff\r\n")
 
     async def run(options: dict[str, str]) -> object:
         lane = await EspTransport("postmark", options).open()

@@ -48,14 +48,14 @@ def envelope(message: Message, offer: Offer) -> Commands | Outcome:
         if not offer.utf8:
             return outcome_of("553 5.6.7 (ours) the relay does not offer SMTPUTF8, which this address needs", Verb.RCPT)
         mail += " SMTPUTF8"
-    if not message.data.isascii():
+    if message.eight_bit:
         if not offer.eight_bits:
             return outcome_of("554 5.6.3 (ours) the relay does not offer 8BITMIME, which this message needs", Verb.MAIL)
         mail += " BODY=8BITMIME"
     if offer.size is not None:
-        if 0 < offer.size < len(message.data):
+        if 0 < offer.size < message.size:
             return outcome_of(f"552 5.3.4 (ours) bigger than the {offer.size} bytes the relay takes", Verb.MAIL)
-        mail += f" SIZE={len(message.data)}"
+        mail += f" SIZE={message.size}"
     if offer.dsn:  # RFC 3461, sections 4.1 to 4.4; RFC 6533, section 3
         kind = "rfc822" if plain else "utf-8"
         original = _xtext(recipient) if plain else recipient

@@ -48,6 +48,8 @@ class SmtpLane(asyncio.Protocol):
         dot_timeout: float = DOT_TIMEOUT,
     ) -> None:
         self._transport, self._offer = transport, offer
+        self._encrypted = transport.get_extra_info("sslcontext") is not None
+        """Then pieces would become TLS records of their own, and wait for each other's acknowledgements."""
         self._command_timeout, self._dot_timeout = command_timeout, dot_timeout
         self._loop = asyncio.get_running_loop()
         self._buffer = b""
@@ -229,7 +231,7 @@ class SmtpLane(asyncio.Protocol):
         feed = self._feed
         assert feed is not None
         # Transparency (RFC 5321, section 4.5.2) is the composer's promise: no line of a Message begins with a dot.
-        content = ready.message.data
+        head, body = ready.message.head, ready.message.body
         following = self._take() if self._offer.pipelining else None
         if not feed.sending(ready):
             self._next = ready  # after a 354 only hanging up takes back what was begun
@@ -237,13 +239,15 @@ class SmtpLane(asyncio.Protocol):
             return
         self._dotted = ready
         self._deadline = self._loop.time() + self._dot_timeout
-        # One write: several small ones become several TLS records and wait for each other's acknowledgements.
-        if following is None:
-            self._transport.write(content + b".\r\n")
-        else:
+        end = b".\r\n"
+        if following is not None:
             self._next, self._commands = following
             self._step, self._refusal = 0, None
-            self._transport.write(b"%b.\r\n%b%bDATA\r\n" % (content, self._commands[0], self._commands[1]))
+            end = b".\r\n%b%bDATA\r\n" % self._commands[:2]
+        if self._encrypted:
+            self._transport.write(b"".join((head, body, end)))
+        else:
+            self._transport.writelines((head, body, end))
 
     def _begin(self, prefix: bytes = b"") -> None:
         """The envelope of the next message, behind `prefix`; at rest if there is none."""
