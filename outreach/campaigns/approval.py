@@ -92,9 +92,9 @@ def _record(
 
 def refuse_own(campaign: Campaign, member: Member, *, above: int | None) -> None:
     """ApprovalMissing for somebody's own plan, if it reaches more than `above` people."""
-    if above is not None and campaign.frozen > above and _is_own(campaign, member):
+    if above is not None and campaign.reaches > above and _is_own(campaign, member):
         raise ApprovalMissing(
-            f"{campaign.name} reaches {campaign.frozen:,} people; above {above:,} a second person has to approve what "
+            f"{campaign.name} reaches {campaign.reaches:,} people; above {above:,} a second person has to approve what "
             f"{member.name} planned"
         )
 

@@ -77,7 +77,7 @@ def ask(
             raise Blocked(f"{campaign.name} is already {campaign.status}; only a fresh plan can be approved")
         members = _approvers(connection, campaign, names, above=above)
         told = brief(connection, settings, campaign, now=now)
-    with_code = campaign.frozen > settings.number("policy.code_above")
+    with_code = campaign.reaches > settings.number("policy.code_above")
     mails: list[Letter] = []
     with store.write() as connection:  # short: a send may be waiting for the writer's lock
         for member in members:
@@ -200,8 +200,11 @@ def _announce(store: Store, settings: Settings, campaign: Campaign, token_keys: 
 def announce(
     store: Store, settings: Settings, campaign: Campaign, *, token_keys: Path, now: dt.datetime
 ) -> list[Member]:
-    """Mail everybody concerned a link that stops a send of more than policy.approval_above people."""
-    if campaign.frozen <= settings.number("policy.approval_above") or is_digest(campaign):
+    """Mail everybody concerned a link that stops a send of more than policy.approval_above people.
+
+    Digests mail none: each campaign in one had its own, which takes it out of the digests that were not gathered yet.
+    """
+    if campaign.reaches <= settings.number("policy.approval_above") or is_digest(campaign):
         return []
     keys = load_keys(token_keys)
     with store.read() as connection:

@@ -18,7 +18,7 @@ from outreach.rendering.preview import render_preview
 from outreach.segmentation.catalogue import load_catalogue
 from outreach.segmentation.explain import explain
 from outreach.settings import Settings
-from outreach.store import campaigns, deliveries
+from outreach.store import campaigns, deliveries, digests
 from outreach.store.campaigns import Campaign
 
 MOST_LINES: Final = 12
@@ -70,8 +70,8 @@ def brief(connection: Connection, settings: Settings, campaign: Campaign, *, now
         organisation=settings.text("organisation.name"),
         subject=subject,
         sender=str(campaign.plan["from"]),
-        people=campaign.frozen,
-        audience=_audience(connection, settings, campaign, now=now),
+        people=campaign.reaches,
+        audience=_audience(connection, settings, campaign, now=now) + _in_digests(campaign),
         left_out=tuple(f"{count:,} {reason}" for reason, count in campaign.plan.get("excluded", {}).items()),
         languages=tuple(campaign.plan["messages"]),
         due=str(campaign.plan.get("schedule", {}).get("shown", "")),
@@ -115,6 +115,12 @@ def _audience(connection: Connection, settings: Settings, campaign: Campaign, *,
         return f"Whoever this rule chose: {campaign.rule}"
 
 
+def _in_digests(campaign: Campaign) -> str:
+    """How many of them do not get a mail of its own."""
+    readers = campaign.reaches - campaign.frozen
+    return f" {readers:,} of them read it in their next digest." if readers else ""
+
+
 def _emergency(campaign: Campaign) -> str:
     if campaign.message_class != "emergency":
         return ""
@@ -141,4 +147,5 @@ def _short(text: str) -> str:
 def counts_in_words(connection: Connection, campaign: Campaign) -> str:
     """How far a campaign is: `1,200 of 4,800 people have it.`"""
     have = deliveries.counts(connection, campaign.id)[deliveries.State.ACCEPTED]
-    return f"{have:,} of {campaign.frozen:,} people have it."
+    waiting = digests.waiting_for(connection, campaign.id)
+    return f"{have:,} of {campaign.frozen:,} people have it{f', {waiting:,} wait for a digest' if waiting else ''}."

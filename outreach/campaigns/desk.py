@@ -124,6 +124,8 @@ class Desk:
             visit = self._visit(connection, kind, token)
             with acting.as_(visit.member.actor):
                 _refuse_old(visit, now=now, zone=self._settings.zone)
+                if kind == staff_links.STOP:
+                    lifecycle.refuse_over(connection, visit.campaign)
                 told = brief(connection, self._settings, visit.campaign, now=now)
                 if kind == staff_links.STOP:
                     return _stop_page(told, visit, counts_in_words(connection, visit.campaign))
@@ -196,7 +198,7 @@ class Desk:
         self._tell(visit, approved=True, why="", now=now)
         due = campaign.plan.get("schedule", {}).get("shown", "")
         after = f"It leaves at its time: {due}." if due else "It leaves when it is sent."
-        return self._end(f"Approved: {campaign.name}", f"{campaign.frozen:,} people will get it. {after}")
+        return self._end(f"Approved: {campaign.name}", f"{campaign.reaches:,} people will get it. {after}")
 
     def _check_code(self, visit: Visit, code: str, *, now: dt.datetime) -> None:
         link = visit.link
@@ -290,8 +292,6 @@ def _refuse_old(visit: Visit, *, now: dt.datetime, zone: dt.tzinfo) -> None:
     if link.kind == staff_links.APPROVE and campaign.status is not Status.PLANNED:
         by = f" by {campaign.approved_by}" if campaign.approved_by else ""
         raise Blocked(f"{campaign.name} is already {campaign.status}{by}; nothing is left to decide")
-    if link.kind == staff_links.STOP and campaign.status in lifecycle.OVER:
-        raise Blocked(f"{campaign.name} is already {campaign.status}")
 
 
 def _approve_page(told: Brief, visit: Visit) -> StaffPage:

@@ -25,8 +25,8 @@ def last(connection: Connection, campaign: Campaign) -> Campaign | None:
 
 
 def _lines(old: Campaign, new: Campaign) -> Iterator[str]:
-    if old.frozen != new.frozen:
-        yield f"people: {old.frozen:,} then, {new.frozen:,} now"
+    if old.reaches != new.reaches:
+        yield f"people: {old.reaches:,} then, {new.reaches:,} now"
     for name, word in _SHOWN:
         if old.plan.get(name) != new.plan.get(name):
             yield f"{word}: {old.plan.get(name)} then, {new.plan.get(name)} now"

@@ -39,7 +39,6 @@ from tracking.links import LinkTable, LinkTables, publish
 
 STOP_SECONDS = 5.0
 """How long `stop` waits for what is on the wire before it says who has the message."""
-OVER = (Status.FINISHED, Status.STOPPED)
 SEEDS = "seeds.toml"
 
 
@@ -133,16 +132,25 @@ def resume(store: Store, name: str) -> Campaign:
 
 
 def stop(store: Store, name: str, *, now: dt.datetime, reason: str | None = None) -> tuple[Campaign, int]:
-    """End a campaign for good; returns it and how many people will not get it. What is on the wire ends as it ends."""
+    """End a campaign for good; returns it and how many people will not get it. What is on the wire ends as it ends.
+
+    Blocked if nothing more would come of it.
+    """
     with store.write() as connection:
         campaign = campaigns.find(connection, name)
-        if campaign.status in OVER:
-            raise Blocked(f"{campaign.name} is already {campaign.status}")
+        refuse_over(connection, campaign)
         values = {"finished_at": now, "pause_reason": reason}
         campaigns.set_status(connection, campaign.id, Status.STOPPED, only_from=tuple(Status), **values)
         cancelled = deliveries.cancel_waiting(connection, campaign.id, reason="stopped", now=now)
         cancelled += digests.withdraw(connection, campaign.id)
         return campaigns.get(connection, campaign.id), cancelled
+
+
+def refuse_over(connection: Connection, campaign: Campaign) -> None:
+    """Blocked for a campaign that ended. One that is finished may go on in digests that were not gathered yet."""
+    waits = campaign.status is Status.FINISHED and digests.waiting_for(connection, campaign.id)
+    if campaign.status in (Status.FINISHED, Status.STOPPED) and not waits:
+        raise Blocked(f"{campaign.name} is already {campaign.status}")
 
 
 def until_nothing_is_on_the_wire(store: Store, campaign_id: int) -> Counter[State]:

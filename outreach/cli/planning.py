@@ -102,7 +102,7 @@ def _show(planned: Planned, differences: list[str], quiet: list[Waits]) -> None:
 
 def _next(workspace: Workspace, campaign: Campaign) -> None:
     limit = workspace.settings.number("policy.approval_above")
-    if campaign.frozen > limit:
+    if campaign.reaches > limit:
         click.echo(f"\nMore than {limit:,} people: somebody else than you has to approve it.")
         click.echo(f"Ask by mail:  outreach campaigns ask {campaign.name}")
     if is_trial(workspace.settings):
@@ -141,7 +141,7 @@ def approve(name: str, by: str) -> None:
         above=workspace.settings.number("policy.approval_above"),
     )
     urgent(campaign)
-    click.echo(f"{campaign.name} is approved by {by} for {campaign.frozen:,} people (hash {campaign.plan_hash[:12]})")
+    click.echo(f"{campaign.name} is approved by {by} for {campaign.reaches:,} people (hash {campaign.plan_hash[:12]})")
     click.echo(f"Next:  outreach campaigns send {campaign.name}")
 
 

@@ -81,6 +81,11 @@ class Campaign:
     approval: Mapping[str, Any] | None = None
     """The signed statement of who approved it; None when there were no users yet."""
 
+    @property
+    def reaches(self) -> int:
+        """Everybody it is for: who is frozen, and who reads it in their next digest."""
+        return self.frozen + int(self.plan.get("in_digests", 0))
+
 
 _COLUMNS = [campaign.c[name] for name in Campaign.__slots__]
 

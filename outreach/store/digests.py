@@ -50,11 +50,15 @@ _BLOCK = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing that happened in a topic. `content` is by language: {"en": {"title": …, "body": Markdown}}."""
+    """One thing that happened in a topic. `content` is by language: {"en": {"title": …, "body": Markdown}}; the images
+    of its body, if it has any, are in "images": {"images/map.png": "https://…"}.
+    """
 
     id: int
     topic: str
-    content: Mapping[str, Mapping[str, str]]
+    content: Mapping[str, Mapping[str, Any]]
+    campaign_id: int | None
+    """None: it is an entry of a feed."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -92,7 +96,7 @@ def add_item(
     connection: Connection,
     *,
     topic_id: int,
-    content: Mapping[str, Mapping[str, str]],
+    content: Mapping[str, Mapping[str, Any]],
     campaign_id: int | None = None,
     source: str | None = None,
     published_at: dt.datetime | None = None,
@@ -138,6 +142,13 @@ def publish(connection: Connection, campaign_id: int, *, now: dt.datetime) -> No
     """A campaign has started: from now on its item belongs into digests."""
     mine = and_(item.c.campaign_id == campaign_id, item.c.published_at.is_(None))
     connection.execute(update(item).where(mine).values(published_at=now))
+
+
+def waiting_for(connection: Connection, campaign_id: int) -> int:
+    """How many people wait to read a campaign in a digest."""
+    mine = select(item.c.id).where(item.c.campaign_id == campaign_id)
+    found = select(func.count()).select_from(pending).where(pending.c.item_id.in_(mine))
+    return connection.execute(found).scalar_one()
 
 
 def withdraw(connection: Connection, campaign_id: int) -> int:
@@ -193,11 +204,11 @@ def due_items(connection: Connection, due: Sequence[Due]) -> dict[int, list[int]
 
 def items(connection: Connection, ids: Collection[int]) -> dict[int, Item]:
     rows = connection.execute(
-        select(item.c.id, topic.c.name, item.c.content)
+        select(item.c.id, topic.c.name, item.c.content, item.c.campaign_id)
         .join(topic, topic.c.id == item.c.topic_id)
         .where(item.c.id.in_(ids))
     )
-    return {row.id: Item(row.id, row.name, row.content) for row in rows}
+    return {row.id: Item(row.id, row.name, row.content, row.campaign_id) for row in rows}
 
 
 def entitled(connection: Connection, people: Collection[int]) -> dict[int, set[int]]:

@@ -9,8 +9,10 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import insert, update
 
-from outreach.campaigns import asking, lifecycle
+from outreach.campaigns import asking, credentials, lifecycle
+from outreach.campaigns.approval import approve
 from outreach.campaigns.orders import orders_for
+from outreach.errors import ApprovalMissing
 from outreach.store import audit, campaigns, permissions, staff, tables
 from outreach.store.campaigns import Status
 from outreach.store.deliveries import State
@@ -68,6 +70,38 @@ def test_the_links_leave_when_the_send_begins_and_a_lost_relay_delays_nobody(off
     with office.town.store.read() as connection:
         rows = [each.detail for each in audit.entries(connection) if each.verb == "stop links"]
     assert rows == [{"told": "Dana, Eli"}, {"told": "Dana, Eli"}, {"not sent": "RelayUnreachable"}]
+
+
+def test_readers_of_digests_count_and_can_be_spared_while_they_wait(office):
+    """Nobody is frozen, and everybody would read it tomorrow: Dana does not approve it alone, and a link stops it."""
+    office.town.set(digests_at="08:00", policy_approval_above="1", policy_code_above="1", relay_url="directory:mails")
+    office.restart()
+    with office.town.store.write() as connection:
+        connection.execute(update(tables.subscription).values(frequency=1))
+    name = office.plans("sweep")
+    campaign = office.campaign(name)
+    assert (campaign.frozen, campaign.reaches) == (0, 3)
+    with pytest.raises(ApprovalMissing, match="reaches 3 people; above 1 a second person has to approve"):
+        approve(
+            office.town.store, name, by="Dana", now=NOON, above=1,
+            environment={credentials.VARIABLE: office.tokens["Dana"]},
+        )  # fmt: skip
+    path = office.asks(name)["Eli"]
+    asked, code = office.mails()
+    assert "May this go to 3 people?" in text(asked)
+    assert "3 of them read it in their next digest." in text(asked)
+    typed = re.search(r"\b[A-Z2-9]{4}-[A-Z2-9]{4}\b", text(code))[0]
+    assert "3 people will get it" in office.post(path, code=typed)[1]
+    keys = office.town.root / "keys" / "tokens"
+    orders = orders_for(campaign, office.town.settings, token_keys=keys, patience=dt.timedelta(0))
+    sent = lifecycle.send(office.town.store, office.town.settings, campaign, orders=orders, workers=0, progress=None)
+    assert sent.campaign.status is Status.FINISHED
+    (mail,) = (each for each in office.mails() if each["Subject"].startswith("Going out") and "Eli" in each["To"])
+    link = re.search(r"(/h/\S+)", text(mail))[1]
+    assert "0 of 0 people have it, 3 wait for a digest." in office.get(link)[1]
+    assert "3 will not get it." in office.post(link)[1]
+    status, page = office.get(link)
+    assert (status, "already stopped" in page) == (403, True)
 
 
 def test_a_small_send_mails_nobody(office):
