@@ -50,13 +50,18 @@ def read(report: Report) -> list[Found]:
     found: dict[str, list[str]] = {}
     forms: dict[str, str] = {}
     current: list[str] | None = None
+    mentioned, before = _mentioned(report), ""
     for line in report.text.split("\n")[:2000]:
+        before, heading = line.strip() or before, before
         if _NOT_A_RECIPIENT.search(line[:200]):
             if current is not None:
                 current.append(line)
             continue
         match = _BEGINS.match(line[:600])
-        if match and not _ours(match["address"]) and not _FOREIGN.match(match["rest"]):
+        if match and current is not None and match["address"].strip("'\"").lower() in mentioned:
+            current.append(line)  # a long reply was folded right before our own address
+            continue
+        if match and not _SENT_BY.search(heading) and not _ours(match["address"]) and not _FOREIGN.match(match["rest"]):
             key = match["address"].strip("'\"").lower()
             if key in found and current is found[key]:
                 current.append(line)
@@ -74,9 +79,9 @@ def read(report: Report) -> list[Found]:
     return [Found(address=name, text=words[name]) for name in _meant(found, forms, report)]
 
 
-def _listed(rest: str) -> list[str]:
-    """The others of "ada@example.com, grace@example.com", if nothing but addresses stands there."""
-    return addresses(rest) if "@" in rest and not ADDRESS.sub("", rest).strip(" \t,;<>&\"'") else []
+def _mentioned(report: Report) -> set[str]:
+    """Addresses a server may name without meaning the recipient: whom the report is for."""
+    return {each.lower() for each in addresses(report.to)} - {each.lower() for each in report.written_to}
 
 
 def _shared(words: dict[str, str]) -> dict[str, str]:
@@ -102,6 +107,7 @@ def _meant(found: dict[str, list[str]], forms: dict[str, str], report: Report) -
     return [name for name in found if name not in own] or list(found)
 
 
+_SENT_BY = re.compile(r"\b(?:message|mail) (?:sent by|from)[ :]*$", re.IGNORECASE)
 _FOREIGN = re.compile(r"\s*[^\x00-\x7f]")
 """Words of another script right behind an address: somebody to write to, in a sentence."""
 

@@ -14,14 +14,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from outreach.bounces.found import ADDRESS, Found, addresses, one_line
+from outreach.bounces.found import ADDRESS, Found, addresses, one_line, with_codes
 from outreach.bounces.report import Report
 
 _HEADS = re.compile(r"^[ \t-]{2,20}(?:The )?following addresses? (?:had|has).{0,60}$", re.IGNORECASE | re.MULTILINE)
 _TRANSCRIPT = re.compile(r"^[ \t-]*Transcript of (?:the )?session.{0,30}$", re.IGNORECASE | re.MULTILINE)
 _ADDRESS_LINE = re.compile(rf"^[ \t\"|]*[<\"]?(?P<address>{ADDRESS.pattern})[>\"]?(?P<rest>.*)$")
 _PROGRAM = re.compile(r'^\s*(?:"?[|/]|"?:include:)')
+_REASON = re.compile(r"\(reason: ([45]\d\d[ -].{10,2000})\)", re.DOTALL)
 _RCPT = re.compile(rf">>> ?RCPT TO: ?<?(?P<address>{ADDRESS.pattern})>?", re.IGNORECASE)
 _ANSWER = re.compile(r"^<<< ?(?P<reply>\d{3}[ -].*)$|^(?P<own>[45]\d\d[ -].*)$")
 _TALKING = re.compile(r"while talking to ([\w.-]{1,200})", re.IGNORECASE)
@@ -42,17 +44,34 @@ def read(report: Report) -> list[Found]:
     if not names:
         names = report.written_to[:1]
     remote = _TALKING.search(told)
+    said = {
+        name: [*listed.get(name, []), *about.get(name, []), *(sender_refused if name in about else common)]
+        for name in names
+    }
     return [
-        Found(
-            address=name,
-            text=one_line(
-                " ".join([*listed.get(name, []), *about.get(name, []), *(sender_refused if name in about else common)])
+        _found(
+            Found(
+                address=name,
+                text=one_line(" ".join(said[name])),
+                verb="rcpt" if name in at_rcpt else "",
+                remote=remote[1].rstrip(".:") if remote else "",
             ),
-            verb="rcpt" if name in at_rcpt else "",
-            remote=remote[1].rstrip(".:") if remote else "",
+            reason=_reason(listed.get(name, [])),
         )
         for name in names
     ]
+
+
+def _found(found: Found, *, reason: str) -> Found:
+    """The reply of (reason: …) for the words; its code and command may stand in the transcript only."""
+    whole = with_codes(found)
+    return replace(found, text=reason, status=whole.status, verb=whole.verb) if reason else found
+
+
+def _reason(said: list[str]) -> str:
+    """The server's reply, if (reason: …) gives one: the transcript may tell of other servers and attempts."""
+    match = _REASON.search(" ".join(said))
+    return one_line(match[1]) if match else ""
 
 
 def _listed(text: str, found: dict[str, list[str]]) -> None:
