@@ -226,9 +226,12 @@ def _judge(found: Found) -> Judgement:
 
 
 _STILL_TRYING = re.compile(
-    r"warning message only|\(delay\)|attempts will continue|not yet been delivered|has been delayed|will be retried|"
+    r"warning message only|just a warning|no action is required on your part|\(delay\)|attempts will continue|"
+    r"not yet been delivered|has been delayed|will (?:be )?retr(?:y|ied)|delivery incomplete|"
     r"still trying|will (?:keep|continue) (?:on )?trying|(?:message|delivery) delayed|do not need to resend|"
-    r"will continue to (?:be )?(?:tr|attempt)|^warning: (?:could not send|message)",
+    r"will continue to (?:be )?(?:tr|attempt)|^warning: (?:could not send|message)|"
+    r"noch nicht zugestellt|weitere zustellversuche|zustellung verzögert|a été retardée|réessaiera|se ha retrasado|"
+    r"seguirá intentando|è in ritardo|stata ritardata|foi adiada|vertraagd|遅延|再試行",
     re.IGNORECASE,
 )
 

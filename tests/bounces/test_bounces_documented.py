@@ -59,6 +59,22 @@ def test_whoever_is_unknown_before_a_recipient_was_named_is_us(verb: str) -> Non
     assert not judgement.group.personal
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Your message to\n\n ada@example.org\n\nwas not delivered. This is just a warning, you need not do anything.",
+        "There was a temporary problem delivering your message to ada@example.org. Gmail will retry for 46 hours.",
+        "Ihre Nachricht an\n\n ada@example.org\n\nkonnte noch nicht zugestellt werden.",
+        "La remise à ces destinataires a été retardée :\n\nada@example.org\n\nLe système réessaiera pendant 2 jours.",
+    ],
+)
+def test_a_server_that_still_tries_reports_no_failure(text: str) -> None:
+    raw = f"From: Mail Delivery System <MAILER-DAEMON@mx.example>\nTo: n@city.example\nSubject: Delivery\n\n{text}\n"
+    assert [(each.address, each.action, each.hard) for each in read(raw.encode()).recipients] == [
+        ("ada@example.org", "delayed", False)
+    ]
+
+
 def test_a_greeting_is_no_recipient_where_the_header_names_them() -> None:
     """Google Groups greets the sender; whom the mail was for stands in X-Failed-Recipients."""
     raw = (
