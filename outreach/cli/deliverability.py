@@ -92,7 +92,8 @@ def sunset(act: bool, ask: Path | None, as_json: bool) -> None:
     outreach deliverability sunset --ask campaigns/still-there.md     plan the question; approve and send it as ever
     outreach deliverability sunset --apply                            write less to who was asked a month ago, or pause
 
-    Of --ask's FILE the rule (to:), the topic and consent hold as in every campaign; whoever is not due is left out.
+    Of --ask's FILE the rule (to:), the topic, consent and the gate (campaigns check) hold as in every campaign;
+    whoever is not due is left out.
     """
     from collections import Counter
 
@@ -104,7 +105,7 @@ def sunset(act: bool, ask: Path | None, as_json: bool) -> None:
         people = due(connection, now=workspace.now())
         if act:
             apply(connection, people, now=workspace.now())
-    planned = _ask(workspace, ask, people) if ask else None
+    planned = _ask(workspace, ask, people, quiet=as_json) if ask else None
     counts = Counter(each.step for each in people)
     if as_json:
         steps = {step.name.lower(): count for step, count in sorted(counts.items())}
@@ -118,18 +119,16 @@ def sunset(act: bool, ask: Path | None, as_json: bool) -> None:
         click.echo("to ask them: outreach deliverability sunset --ask campaigns/FILE.md")
 
 
-def _ask(workspace: Workspace, file: Path, people: Sequence[Silent]) -> str:
-    """Plan the question and note who is asked, together. The plan's name."""
+def _ask(workspace: Workspace, file: Path, people: Sequence[Silent], *, quiet: bool) -> str:
+    """Check and plan the question, as `campaigns plan` does, and note who is asked, together. The plan's name."""
     from outreach.bounces.sunset import asked_in, asking
-    from outreach.campaigns.plan import plan
+    from outreach.cli.planning import through_the_gate
 
     now = workspace.now()
-    planned = plan(
-        workspace.store,
-        workspace.settings,
+    _, planned = through_the_gate(
+        workspace,
         file,
-        segments=workspace.segments(),
-        now=now,
+        quiet=quiet,
         among=lambda connection: asking(connection, people),
         sealed=lambda connection, campaign_id: asked_in(connection, campaign_id, people, now=now),
     )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import click
+from sqlalchemy import ColumnElement, Connection
 
 from outreach.campaigns import asking, credentials
 from outreach.campaigns.approval import approve as approve_plan
 from outreach.campaigns.approval import refuse_edited
+from outreach.campaigns.checking import Checked
 from outreach.campaigns.difference import from_last
 from outreach.campaigns.later import due_at
 from outreach.campaigns.plan import Planned
@@ -35,24 +38,7 @@ def plan(file: Path, as_json: bool) -> None:
     the sender or one of the people is changed afterwards, sending refuses.
     """
     workspace = open_workspace()
-    checked = look(workspace, file)
-    if checked.blocked and not as_json:
-        told = str(checked.error or "")  # below, as what ends this
-        show_findings(each for each in checked.findings if not told.startswith(f"{each.place}: {each.problem}"))
-    if checked.error is not None:
-        raise checked.error
-    refuse(checked)
-    with workspace.store.read() as connection:
-        author = credentials.author(connection)
-    planned = make_plan(
-        workspace.store,
-        workspace.settings,
-        file,
-        segments=workspace.segments(),
-        now=workspace.now(),
-        planned_by=author,
-        findings=[as_document(finding) for finding in checked.findings],
-    )
+    checked, planned = through_the_gate(workspace, file, quiet=as_json)
     with workspace.store.read() as connection:
         campaign = store_campaigns.find(connection, planned.name)
         differences = from_last(connection, campaign)
@@ -81,6 +67,40 @@ def plan(file: Path, as_json: bool) -> None:
     _show(planned, differences, quiet)
     urgent(campaign)
     _next(workspace, campaign)
+
+
+def through_the_gate(
+    workspace: Workspace,
+    file: Path,
+    *,
+    quiet: bool,
+    among: Callable[[Connection], ColumnElement[bool]] | None = None,
+    sealed: Callable[[Connection, int], object] | None = None,
+) -> tuple[Checked, Planned]:
+    """Check FILE and plan it, by whoever is at work. What blocks it is shown unless `quiet`, and raised.
+
+    `among` and `sealed`: as for `campaigns.plan.plan`.
+    """
+    checked = look(workspace, file)
+    if checked.blocked and not quiet:
+        told = str(checked.error or "")  # below, as what ends this
+        show_findings(each for each in checked.findings if not told.startswith(f"{each.place}: {each.problem}"))
+    if checked.error is not None:
+        raise checked.error
+    refuse(checked)
+    with workspace.store.read() as connection:
+        author = credentials.author(connection)
+    return checked, make_plan(
+        workspace.store,
+        workspace.settings,
+        file,
+        segments=workspace.segments(),
+        now=workspace.now(),
+        planned_by=author,
+        findings=[as_document(finding) for finding in checked.findings],
+        among=among,
+        sealed=sealed,
+    )
 
 
 def _show(planned: Planned, differences: list[str], quiet: list[Waits]) -> None:

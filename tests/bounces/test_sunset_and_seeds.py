@@ -15,7 +15,8 @@ from outreach.bounces.sunset import Step, apply, asked_in, due, patience
 from outreach.cli import main
 from outreach.cli.workspace import open_workspace
 from outreach.errors import ConfigurationError, OutreachError
-from outreach.store import placement, tables
+from outreach.store import campaigns, placement, tables
+from outreach.store.acting import shell_user
 from outreach.store.database import Store
 from outreach.store.deliveries import State
 from tests.bounces.returned_mail import KEYS
@@ -166,11 +167,16 @@ def test_the_question_is_a_campaign_among_who_is_due(tmp_path: Path, monkeypatch
         "from: Parks <parks@city.example>\n---\nHello,\n\n[Yes, still](https://city.example/yes)\n",
         "utf-8",
     )
+    hosts = Path("outreach.toml").read_text("utf-8")
+    Path("outreach.toml").write_text(hosts + '\n[gate]\nlink_hosts = "other.example"\n', "utf-8")
+    run("deliverability", "sunset", "--ask", "campaigns/still.md", code=6)  # the gate stands here, too
+    Path("outreach.toml").write_text(hosts, "utf-8")
     found = json.loads(run("deliverability", "sunset", "--ask", "campaigns/still.md", "--json"))
     assert found["steps"] == {"ask": 3}
     with open_workspace().store.read() as connection:
         frozen = select(tables.campaign.c.frozen).where(tables.campaign.c.name == found["plan"])
         assert connection.execute(frozen).scalar_one() == 3
+        assert campaigns.find(connection, found["plan"]).plan["planned_by"] == f"shell user {shell_user()}"
         assert len(connection.execute(select(tables.sunset)).all()) == 3
     assert "would be" not in run("deliverability", "sunset")  # the question is on its way
     run("deliverability", "sunset", "--ask", "campaigns/still.md", code=6)  # nobody is left to be asked
