@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -27,7 +28,7 @@ DAY = dt.timedelta(days=1)
 @pytest.mark.parametrize("database", DATABASES)
 def test_each_due_thing_is_done_once(command, request, tmp_path, database):
     command(tmp_path).run("init", "city", "--name", "City of Testing")
-    moment = dt.datetime(2027, 3, 1, 16, tzinfo=dt.UTC)  # eight in Los Angeles
+    moment = dt.datetime(2027, 3, 1, 8, tzinfo=ZoneInfo("America/Los_Angeles"))  # eight on each day, as clocks have it
     with FaultServer([]) as server:
         shared = {"OUTREACH_MODE": "live", "OUTREACH_RELAY_URL": f"smtp://127.0.0.1:{server.port}"}
         shared |= {"OUTREACH_TEST_CLOCK": "1", "OUTREACH_ORGANISATION_TIMEZONE": "America/Los_Angeles"}
