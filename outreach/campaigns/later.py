@@ -78,7 +78,8 @@ def timing(main: Definition, settings: Settings, *, now: dt.datetime, occurrence
     if schedule is not None and at is None:
         raise CampaignError(f"`schedule: {main.schedule}` has passed", place=main.path, line=main.lines.get("schedule"))
     try:
-        end = not_after(main.not_after, at=at or now, default_zone=zone) if main.not_after else None
+        again = schedule is not None and schedule.recurring
+        end = not_after(main.not_after, at=at or now, default_zone=zone, recurring=again) if main.not_after else None
     except ScheduleError as error:
         raise CampaignError(f"`not_after:` {error}", place=main.path, line=main.lines.get("not_after")) from None
     if end is None and at is not None:

@@ -91,11 +91,16 @@ def parse(text: str, *, default_zone: str) -> Schedule:
     return Schedule(text, first, zone)
 
 
-def not_after(text: str, *, at: dt.datetime, default_zone: str) -> dt.datetime:
-    """The end of the window that begins at `at`: a local time, or a span like `6 hours`."""
+def not_after(text: str, *, at: dt.datetime, default_zone: str, recurring: bool = False) -> dt.datetime:
+    """The end of the window that begins at `at`: a local time, or a span like `6 hours`, as `recurring` ones need."""
     if match := _SPAN.fullmatch(text.strip().lower()):
         return at + dt.timedelta(**{f"{match[2]}s": int(match[1])})
     local, zone = moment(text, default_zone)
+    if recurring:
+        raise ScheduleError(
+            f"`not_after: {text}` is one moment, and this campaign comes again and again; "
+            "write how long each time may take, as in `not_after: 6 hours`"
+        )
     end = resolve(local, ZoneInfo(zone))
     if end <= at:
         raise ScheduleError(f"`not_after: {text}` is not later than its beginning, {shown(at, zone)}")
@@ -169,6 +174,8 @@ def _check(rule: str, first: dt.datetime) -> None:
     """A rule that dateutil can follow, that is not finer than an hour, and that ever comes."""
     if re.search(r"FREQ=(MINUTELY|SECONDLY)", rule):
         raise ScheduleError("a campaign cannot be due every minute or second; the finest rule is FREQ=HOURLY")
+    if re.search(r"INTERVAL=(?!0*[1-9]\d*(;|$))", rule):  # 0 would never come to an end
+        raise ScheduleError("INTERVAL is a whole number from 1: FREQ=WEEKLY;INTERVAL=2 is every other week")
     if "UNTIL=" in rule and rule.partition("UNTIL=")[2].partition(";")[0].endswith("Z"):
         raise ScheduleError("write UNTIL as a local time, without the Z at its end")
     try:

@@ -13,19 +13,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from xml.parsers import expat
 
 from sqlalchemy import Connection, select
 
 from outreach.campaigns.items import plain
-from outreach.errors import OutreachError, UsageError
+from outreach.errors import UsageError
 from outreach.scheduling.fetching import FetchRefused, Resolve, fetch
 from outreach.settings import Settings
 from outreach.store import digests, topics
 from outreach.store.checkpoints import insert, lock
 from outreach.store.database import Store
 from outreach.store.tables import feed
+from outreach.store.topics import Topic
+from tracking.links import BadDestination, destination
 
 EVERY = dt.timedelta(minutes=15)
 MAX_ENTRIES = 50
@@ -57,7 +58,11 @@ def load(folder: Path) -> list[Feed]:
     """The feeds of a workspace. UsageError names the file that is not two lines of `name: value`."""
     found = []
     for path in sorted(folder.glob("*.feed")):
-        lines = (line.partition(":") for line in path.read_text("utf-8").splitlines() if line.strip())
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path} cannot be read as UTF-8 text: {error}") from None
+        lines = (line.partition(":") for line in text.splitlines() if line.strip())
         values = {name.strip().lower(): rest.strip() for name, _, rest in lines if not name.lstrip().startswith("#")}
         if set(values) != {"url", "topic"}:
             raise UsageError(f"{path} must have the lines `url:` and `topic:` and no others")
@@ -72,23 +77,25 @@ def collect(store: Store, settings: Settings, *, now: dt.datetime, resolve: Reso
     for each in load(settings.root / "feeds"):
         with store.read() as connection:
             known = connection.execute(select(feed).where(feed.c.url == each.url)).one_or_none()
+            topic = topics.find(connection, each.topic)
         if known is not None and now - known.fetched_at < EVERY:
             continue
         # Without an etag, even an empty one, it was never read.
         first = known is None or known.etag is None
         state: dict[str, Any] = {"etag": None, "modified": None} if known is None else {}
+        entries: list[Entry] = []
         try:
+            _expect(topic, each)
             etag, modified = (known.etag or "", known.modified or "") if known else ("", "")
             got = fetch(each.url, hosts=hosts, etag=etag, modified=modified, resolve=resolve)
             entries = list(parse(got.body))[:MAX_ENTRIES] if got.body is not None else []
             state = {"etag": got.etag, "modified": got.modified, "trouble": None}
         except FetchRefused as error:
-            entries = []
             state["trouble"] = str(error)
             if known is None or known.trouble != str(error):
                 troubles.append(f"{each.path.name}: {error}")
         with store.write() as connection:
-            _keep(connection, each, entries, silent=first, now=now)
+            _keep(connection, each, topic, entries, silent=first, now=now)
             values = {"url": each.url, "fetched_at": now, **state}
             statement = insert(connection, feed).values(values)
             connection.execute(statement.on_conflict_do_update(index_elements=["url"], set_=values))
@@ -105,14 +112,27 @@ def parse(document: bytes) -> Iterator[Entry]:
     parser.buffer_text = True
     try:
         parser.Parse(document, True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError, ValueError) as error:  # the last two: an encoding that expat cannot read
         raise FetchRefused(f"this is no feed: {error}") from None
     for found in reader.entries:
         title, link = found.get("title", "").strip(), found.get("link", "").strip()
-        web = urlsplit(link).scheme in ("http", "https") and not set(link) & set("()<>[]{} \\\"'")
         key = (found.get("guid") or found.get("id") or link or title).strip()
         if title and key:
-            yield Entry(key, title[:MAX_TITLE], link if web else "", found.get("description", "").strip()[:MAX_SUMMARY])
+            yield Entry(
+                key,
+                title[:MAX_TITLE],
+                link if _leads_somewhere(link) else "",
+                found.get("description", "").strip()[:MAX_SUMMARY],
+            )
+
+
+def _leads_somewhere(link: str) -> bool:
+    """True for a web link that Markdown takes as it stands, and that the tracking service would lead people to."""
+    try:
+        destination(link)
+    except BadDestination:
+        return False
+    return link.lower().startswith(("http://", "https://")) and not set(link) & set("()<>[]{}\"'")
 
 
 class _Reader:
@@ -148,14 +168,24 @@ def _no_doctype(*_: object) -> None:
     raise FetchRefused("this feed declares a document type; a feed needs none, and entities can be made to explode")
 
 
-def _keep(connection: Connection, each: Feed, entries: list[Entry], *, silent: bool, now: dt.datetime) -> None:
+def _expect(topic: Topic | None, each: Feed) -> None:
+    if topic is None:
+        raise FetchRefused(f"no topic is called {each.topic!r}; correct the line `topic:`")
+
+
+def _keep(
+    connection: Connection,
+    each: Feed,
+    topic: Topic | None,
+    entries: list[Entry],
+    *,
+    silent: bool,
+    now: dt.datetime,
+) -> None:
     """New entries become items; `silent`: they are known from now on, and go to nobody."""
-    if not entries:
+    if topic is None or not entries:
         return
     lock(connection, "digest:lock")
-    topic = topics.find(connection, each.topic)
-    if topic is None:
-        raise OutreachError(f"{each.path.name}: no topic is called {each.topic!r}")
     for entry in reversed(entries):  # feeds begin with the newest
         source = hashlib.sha256(f"{each.url}\n{entry.key}".encode()).hexdigest()
         body = plain(_without_tags(entry.summary))

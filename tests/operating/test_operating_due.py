@@ -8,6 +8,7 @@ import pytest
 
 from outreach.campaigns import later, lifecycle
 from outreach.campaigns.approval import approve
+from outreach.campaigns.definition import CampaignError
 from outreach.campaigns.plan import plan
 from outreach.errors import Blocked
 from outreach.scheduling import digesting
@@ -115,6 +116,12 @@ def test_after_a_fortnight_without_cron_only_the_latest_runs(town, approved, at)
         "cron did not run"
     ]
     assert due(town, at("2027-03-22 17:01")).troubles == []
+
+
+def test_what_comes_again_cannot_end_at_one_moment(town, approved, at):
+    with pytest.raises(CampaignError, match=r"comes again and again; write how long .* `not_after: 6 hours`"):
+        approved("weekly", now=at("2027-03-01 12:00"), schedule="FREQ=WEEKLY from 2027-03-08 09:00",
+                 not_after="2027-03-08 18:00")  # fmt: skip
 
 
 def test_stopping_it_ends_a_recurring_campaign(town, approved, at):

@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 from sqlalchemy import func, select
 
+from outreach.errors import UsageError
 from outreach.practice.postman import deliver
 from outreach.scheduling import digesting, feeds
 from outreach.scheduling.fetching import Fetched, FetchRefused, fetch, is_public, public_address
@@ -60,8 +61,11 @@ def test_one_address_inside_is_enough_to_refuse_the_name():
 
 @pytest.mark.parametrize(
     "document",
-    [b"", b"<html>", b'<!DOCTYPE a [<!ENTITY b "cccc">]><rss><item><title>&b;</title></item></rss>', b"<a>" * 100_000],
-)
+    [
+        b"", b"<html>", b'<!DOCTYPE a [<!ENTITY b "cccc">]><rss><item><title>&b;</title></item></rss>',
+        b"<a>" * 100_000, b'<?xml version="1.0" encoding="gbk"?><rss/>', b'<?xml version="1.0" encoding="klingon"?><rss/>',
+    ],
+)  # fmt: skip
 def test_what_is_no_feed_is_refused(document):
     with pytest.raises(FetchRefused):
         list(feeds.parse(document))
@@ -76,9 +80,36 @@ def test_atom_is_read_too():
     assert list(feeds.parse(atom)) == [feeds.Entry("urn:1", "Road works", "https://city.example/1", "Soon")]
 
 
-def test_links_that_are_no_web_links_are_left_out():
-    (entry,) = feeds.parse(rss("a").replace(b"https://city.example/a", b"javascript:alert(1)"))
+@pytest.mark.parametrize(
+    "link",
+    ["javascript:alert(1)", "http://[x", "https://ada@city.example/", "https:///a", "https://city.example:99999/",
+     "https://b\u00fccherei..example/", "mailto:ada@city.example", "https://city.example/(a)"],
+)  # fmt: skip
+def test_links_that_lead_nowhere_are_left_out(link):
+    (entry,) = feeds.parse(rss("a").replace(b"https://city.example/a", link.encode()))
     assert entry.link == ""
+
+
+def test_a_feed_of_no_topic_is_said_once_and_stops_no_other(town, at, monkeypatch):
+    town.set(digests_at="08:00", feeds_hosts="city.example")
+    town.topic("Parking")
+    (town.root / "feeds").mkdir()
+    (town.root / "feeds" / "a.feed").write_text("url: https://city.example/a\ntopic: Parkin\n", "utf-8")
+    (town.root / "feeds" / "b.feed").write_text("url: https://city.example/b\ntopic: Parking\n", "utf-8")
+    fetched: list[str] = []
+    monkeypatch.setattr(feeds, "fetch", lambda url, **_: (fetched.append(url), Fetched(rss("old"), '"e"', ""))[1])
+    said = [
+        feeds.collect(town.store, town.settings, now=at("2027-03-10 12:00") + dt.timedelta(minutes=minutes))
+        for minutes in (0, 1, 20)
+    ]
+    assert said == [["a.feed: no topic is called 'Parkin'; correct the line `topic:`"], [], []]
+    assert fetched == ["https://city.example/b"] * 2
+
+
+def test_a_feed_file_that_is_no_text_is_named(tmp_path):
+    (tmp_path / "city.feed").write_bytes(b"url: https://city.example/\ntopic: Stra\xdfe\n")
+    with pytest.raises(UsageError, match=r"city\.feed cannot be read as UTF-8 text"):
+        feeds.load(tmp_path)
 
 
 def test_an_entry_reaches_everybody_who_wants_the_topic_once(town, at, monkeypatch):

@@ -112,6 +112,8 @@ def test_a_resolved_time_exists_and_is_never_earlier_than_it_was_written(local, 
         ("FREQ=MINUTELY from 2026-12-01 09:00", "every minute"),
         ("FREQ=OFTEN from 2026-12-01 09:00", "no rule of RFC 5545"),
         ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30;UNTIL=20300101T000000 from 2026-12-01 09:00", "never comes"),
+        ("FREQ=DAILY;INTERVAL=0 from 2026-12-01 09:00", "a whole number from 1"),
+        ("FREQ=DAILY;INTERVAL=-1;COUNT=2 from 2026-12-01 09:00", "a whole number from 1"),
         ("FREQ=DAILY;UNTIL=20300101T000000Z from 2026-12-01 09:00", "without the Z"),
     ],
 )
