@@ -63,7 +63,8 @@ def test_one_address_inside_is_enough_to_refuse_the_name():
     "document",
     [
         b"", b"<html>", b'<!DOCTYPE a [<!ENTITY b "cccc">]><rss><item><title>&b;</title></item></rss>',
-        b"<a>" * 100_000, b'<?xml version="1.0" encoding="gbk"?><rss/>', b'<?xml version="1.0" encoding="klingon"?><rss/>',
+        b"<a>" * 100_000, b'<?xml version="1.0" encoding="gbk"?><rss/>',
+        b'<?xml version="1.0" encoding="klingon"?><rss/>',
     ],
 )  # fmt: skip
 def test_what_is_no_feed_is_refused(document):
