@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import os
 import time
-import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 from outreach.sending.outcomes import Verb
 
@@ -62,7 +62,7 @@ class Journal:
 
     def sending(self, campaign_id: int, subscriber_id: int) -> None:
         """Record that the final dot may leave. Answers noted since travel in the same write."""
-        self._answers.append(_line(f"S {campaign_id} {subscriber_id}"))
+        self._answers.append(_checked(b"S %d %d" % (campaign_id, subscriber_id)))
         self._write()
 
     def answered(self, campaign_id: int, subscriber_id: int, verb: Verb, reply: str) -> None:
@@ -163,12 +163,15 @@ def _keys(text: str) -> Iterator[Key]:
 
 
 def _line(body: str) -> bytes:
-    encoded = body.encode("utf-8", "replace")
-    return encoded + b" " + _checksum(encoded) + b"\n"
+    return _checked(body.encode("utf-8", "replace"))
+
+
+def _checked(body: bytes) -> bytes:
+    return b"%b %08x\n" % (body, crc32(body))
 
 
 def _checksum(body: bytes) -> bytes:
-    return b"%08x" % zlib.crc32(body)
+    return b"%08x" % crc32(body)
 
 
 def _one_line(reply: str) -> str:
@@ -176,9 +179,8 @@ def _one_line(reply: str) -> str:
 
 
 def _write_all(file: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(file, view) :]
+    while (written := os.write(file, data)) < len(data):
+        data = data[written:]
 
 
 def _sync_folder(folder: Path) -> None:

@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 BATCH = 16
 """Messages composed and signed together."""
-FLUSH_AFTER = 400
+FLUSH_AFTER = 1000
 """Outcomes committed together …"""
 FLUSH_EVERY = 0.5
 """… or after this many seconds, whichever comes first."""

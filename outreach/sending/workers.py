@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import gc
 import signal
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -51,6 +53,8 @@ AUTOMATIC = ("transactional", "confirmation", "digest")
 REPORT_EVERY = 0.25
 CACHE_MB = 4
 """A worker walks through its campaign once: pages that it has passed are of no more use to it."""
+COLLECT_AFTER = 20_000
+"""Objects more than before, until rings of them are looked for: a few MB."""
 LOOK_EVERY = 0.25
 """Seconds between two looks for what has become due."""
 
@@ -114,7 +118,7 @@ def run(orders: Orders, *, progress: Progress | None = None) -> Counter[State]:
             command_timeout=orders.command_timeout,
             dot_timeout=orders.dot_timeout,
         )
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with _seldom_collected(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
             work = _work(
                 store, campaign, composers=composers, archive=archive, transport=transport, orders=orders,
                 progress=progress,
@@ -122,6 +126,19 @@ def run(orders: Orders, *, progress: Progress | None = None) -> Counter[State]:
             return runner.run(work)
     finally:
         store.close()
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Nothing that is made for a message refers to itself: to look for such rings at the usual pace finds none."""
+    usual = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -188,10 +205,10 @@ async def _work(
     orders: Orders,
     progress: Progress | None,
 ) -> Counter[State]:
-    breaker = Breaker(orders.crew)
+    breaker, now = Breaker(orders.crew), clock.hands()
     urgent = campaign.message_class == "emergency"
     caps = Reached.of(campaign)
-    with Ledger(store, campaign.id, folder=orders.journal_folder, clock=_now, urgent=urgent, caps=caps) as ledger:
+    with Ledger(store, campaign.id, folder=orders.journal_folder, clock=now, urgent=urgent, caps=caps) as ledger:
         throttle = _throttle(store, campaign, orders, worker=ledger.worker_id)
         pipeline = Pipeline(
             campaign,
@@ -204,7 +221,7 @@ async def _work(
             throttle=throttle,
             quiet=QuietHours.parse(orders.quiet_hours, zone=orders.zone),
             otherwise=Choice[orders.tracking_default.upper()],
-            clock=_now,
+            clock=now,
         )
         interrupted = _stop_on_signals(pipeline)
         reporting = asyncio.create_task(_report(pipeline, ledger, progress))
