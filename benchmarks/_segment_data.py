@@ -252,6 +252,7 @@ def sqlite_city(people: int) -> Store:
             file.unlink()
         City(store, people).make()
         (folder / "made").touch()
+    migrations.upgrade(store)  # indexes may be newer than the city
     return store
 
 

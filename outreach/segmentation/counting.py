@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, select
 from sqlalchemy.exc import OperationalError
 
 from outreach.errors import TryAgain
+from outreach.store.dialects import mapped
 from outreach.store.tables import profile
 
 ACTIVE = 1
@@ -47,6 +48,7 @@ def count(connection: Connection, expression: ColumnElement[bool], *, seconds: f
 @contextmanager
 def limited(connection: Connection, seconds: float | None) -> Iterator[None]:
     """Statements inside may take so long, each of them; TooSlow ends one that does. None: as long as they like."""
+    mapped(connection)
     if seconds is None:
         yield
         return

@@ -46,6 +46,9 @@ from outreach.store.deliveries import State
 from outreach.store.dialects import EPOCH
 from outreach.store.membership import absent, among
 from outreach.store.tables import (
+    DATE_SLOTS,
+    NUMBER_SLOTS,
+    TEXT_SLOTS,
     campaign,
     delivery,
     engagement,
@@ -61,6 +64,7 @@ CONFIRMED = 1
 _LATE = dt.timedelta(days=30)
 """After its end a campaign's deliveries may still be settled (doubts resolved), but not for longer than this."""
 
+_SLOTS = {name: place for place, name in enumerate((*TEXT_SLOTS, *NUMBER_SLOTS, *DATE_SLOTS), 1)}
 _SCOPES = {DEPARTMENT: "department_id", TOPIC: "topic_id", CAMPAIGN: "campaign_id"}
 
 Test = ColumnElement[bool]
@@ -243,25 +247,26 @@ def _leaves(question: Question, *, no: bool) -> Left:
     return Left.EVERYBODY
 
 
-def _cost(question: Question) -> int:
+def _cost(question: Question) -> tuple[int, int]:
+    """What a test costs, and of two that cost the same, how far back in the row its slot is: SQLite reads up to it."""
     match question:
         case AllOf(parts=parts) | AnyOf(parts=parts):
-            return max((_cost(part) for part in parts), default=0)
+            return max((_cost(part) for part in parts), default=(0, 0))
         case Opposite(part=part):
             return _cost(part)
         case Subscribed():
-            return 2
+            return 2, 0
         case OnSuppressionList():
-            return 3
+            return 3, 0
         case Total(mailing=mailing) | LastSince(mailing=mailing):
-            return 4 if mailing.kind else 0
+            return (4, 0) if mailing.kind else (0, 0)
         case DayCount():
-            return 6
+            return 6, 0
         case MailCount():
-            return 7
+            return 7, 0
         case Always():
-            return 0
-        case TextIs() | TextLike() if question.field.column:
-            return 1
+            return 0, 0
+        case TextLike(field=field) if field.column:
+            return 1, 0
         case _:
-            return 0 if question.field.column else 5
+            return (0, _SLOTS.get(question.field.column, 0)) if question.field.column else (5, 0)

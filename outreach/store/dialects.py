@@ -18,6 +18,8 @@ from sqlalchemy.types import TypeDecorator
 
 BUSY_TIMEOUT_MS = 30_000
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MAPPED_BYTES = 2**31 - 65_536
+"""So much of a file SQLite maps at most; what lies behind is read as ever."""
 WRITING = "outreach_writing"
 """The execution option that makes a transaction take SQLite's write lock when it begins."""
 
@@ -104,6 +106,17 @@ def _filled(values: list[Any], places: list[int], row: Sequence[Any]) -> tuple[A
     for place, value in zip(places, row, strict=True):
         values[place] = value
     return tuple(values)
+
+
+def mapped(connection: Connection) -> None:
+    """For who reads most of the store at once: SQLite reads its file from now on where the system has it in memory.
+
+    Copying each page first is a quarter of the time of a scan. What is written takes its usual way, so a crash leaves
+    no more behind than otherwise. The price is that a disk error ends this process instead of a statement, and that
+    the file is counted as its memory: not for a process that sends or answers.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA mmap_size={_MAPPED_BYTES}")
 
 
 def to_ms(moment: dt.datetime) -> int:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from outreach.segmentation import (
     Catalogue,
+    Field,
     RuleError,
     TooSlow,
     Topic,
+    Type,
     clauses,
     compile_rule,
     count,
@@ -23,6 +26,7 @@ from outreach.segmentation import (
     parse,
     select_ids,
 )
+from outreach.segmentation.fields import STANDARD
 from outreach.segmentation.parser import MAX_DEPTH
 from outreach.store import tables
 from outreach.store.database import Store
@@ -252,6 +256,31 @@ def test_the_shape_that_was_measured_to_be_quick(rule: str, shape: str) -> None:
     catalogue = Catalogue(topics=(Topic(1, "Parking"),), departments={"Parks": 2})
     compiled = compile_rule(rule, catalogue, now=NOW, zone=CHICAGO).compile(dialect=sqlite.dialect())
     assert shape in str(compiled) if shape.startswith("AND") else str(compiled).startswith(shape)
+
+
+def test_slots_are_asked_after_what_stands_before_them_in_the_row() -> None:
+    slots = {"age": Field("age", Type.NUMBER, "n1"), "district": Field("district", Type.TEXT, "t1")}
+    rule = "age >= 3 and district is 4 and not language is en and not opened within 9 days"
+    compiled = str(compile_rule(rule, Catalogue(fields=STANDARD | slots), now=NOW, zone=CHICAGO))
+    order = [compiled.index(f"profile.{column} ") for column in ("locale", "last_open_at", "t1", "n1")]
+    assert order == sorted(order)
+
+
+def test_sqlite_scans_the_narrow_index_where_that_has_all_that_is_asked(sqlite_store: Store) -> None:
+    with sqlite_store.read() as connection:
+        catalogue = load_catalogue(connection, segments={})
+        scans = {}
+        for rule in (
+            "renter and not language is en",
+            "district is 4 and subscribed to x",
+            "ignored the last 5 campaigns",
+        ):
+            named = replace(catalogue, topics=(Topic(1, "x"),))
+            query = select_ids(compile_rule(rule, named, now=NOW, zone=CHICAGO))
+            plan = text(f"EXPLAIN QUERY PLAN {query.compile(connection, compile_kwargs={'literal_binds': True})}")
+            scans[rule] = connection.execute(plan).first().detail
+    narrow = "SCAN profile USING COVERING INDEX ix_profile_rules"
+    assert list(scans.values()) == [narrow, narrow, "SCAN profile"]
 
 
 def test_a_large_list_of_people_who_did_not_is_an_anti_join_on_postgresql() -> None:

@@ -2,6 +2,7 @@
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy.schema import SchemaItem
 
 from outreach.store import migrations, tables
 from outreach.store.database import Store
@@ -12,9 +13,10 @@ def differences(store: Store, database: str) -> list:
     transaction = store.write if database == "main" else store.write_events
     metadata = tables.main if database == "main" else tables.events
 
-    def ours(_object: object, name: str, kind: str, _reflected: bool, _other: object) -> bool:
+    def ours(one: SchemaItem, name: str, kind: str, _reflected: bool, _other: object) -> bool:
         # On PostgreSQL both live together: the other's tables, partitions and version tables are not strangers.
-        return kind != "table" or name in metadata.tables
+        here = "sqlite" if store.is_sqlite else "postgresql"
+        return one.info.get("only", here) == here and (kind != "table" or name in metadata.tables)
 
     with transaction() as connection:
         return compare_metadata(MigrationContext.configure(connection, opts={"include_object": ours}), metadata)

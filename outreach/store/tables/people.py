@@ -10,6 +10,10 @@ from outreach.store.tables.base import main
 TEXT_SLOTS = tuple(f"t{n}" for n in range(1, 17))
 NUMBER_SLOTS = tuple(f"n{n}" for n in range(1, 17))
 DATE_SLOTS = tuple(f"d{n}" for n in range(1, 9))
+SCANNED = (
+    *("subscriber_id", "status", "locale", "joined_at"),
+    *("t1", "n1", "t2", "n2", "d1", "t3", "n3", "t4", "n4", "d2"),  # slots are given out in this order
+)
 _CHOSE = text("tracking IS NOT NULL")
 _NARROW = text("purpose <> 'mail'")
 
@@ -48,6 +52,9 @@ profile = Table(
     *(Column(name, Instant) for name in DATE_SLOTS),
     # Those who chose are few, and the tracking service wants to know them every second.
     Index("ix_profile_tracking", "tracking", "subscriber_id", sqlite_where=_CHOSE, postgresql_where=_CHOSE),
+    # What rules and freezes ask most, a third as wide as the row and in its order: SQLite scans this instead. None of
+    # it changes when engagement does. PostgreSQL would not gain.
+    Index("ix_profile_rules", *SCANNED, info={"only": "sqlite"}).ddl_if(dialect="sqlite"),
 )
 
 field = Table(
