@@ -173,6 +173,11 @@ def hash_of(code: str, link: StaffLink) -> bytes:
     return blake2b(plain.encode(), digest_size=32, salt=link.id.to_bytes(16, "big")).digest()
 
 
+def is_code(code: str, link: StaffLink) -> bool:
+    """Whether it is what the link asks for, if it asks for anything."""
+    return link.code_hash is None or secrets.compare_digest(hash_of(code, link), link.code_hash)
+
+
 @contextmanager
 def announcing(
     store: Store, settings: Settings, campaign: Campaign, *, token_keys: Path, now: dt.datetime

@@ -43,6 +43,7 @@ from tracking.recording import Request
 MAX_WHY: Final = 500
 _NOTED_EVERY: Final = 60.0
 """Seconds between two rows of the audit log about links that are not ours: they cost whoever makes them nothing."""
+_NOT_IT: Final = "that is not the code; it is in the mail that came beside the one with the link"
 _DOING: Final = {"approve": "approving", "refuse": "refusing", "stop": "stopping"}
 _log = logging.getLogger(__name__)
 
@@ -186,10 +187,13 @@ class Desk:
 
     def _approve(self, visit: Visit, code: str, *, now: dt.datetime) -> StaffPage:
         refuse_edited(self._store, visit.campaign, self._settings)
-        self._check_code(visit, code, now=now)
+        if visit.link.code_hash is not None:
+            self._check_code(visit.link, code, now=now)
         with self._store.write() as connection:
             visit = self._visit(connection, visit.link.kind, visit.token)  # as it is now that nobody else can change it
             _refuse_old(visit, now=now, zone=self._settings.zone)
+            if not asking.is_code(code, visit.link):
+                raise WrongCode(_NOT_IT)
             campaign = visit.campaign
             refuse_drift(connection, campaign)
             above = self._settings.number("policy.approval_above")
@@ -200,26 +204,25 @@ class Desk:
         after = f"It leaves at its time: {due}." if due else "It leaves when it is sent."
         return self._end(f"Approved: {campaign.name}", f"{campaign.reaches:,} people will get it. {after}")
 
-    def _check_code(self, visit: Visit, code: str, *, now: dt.datetime) -> None:
-        link = visit.link
-        if link.code_hash is None:
-            return
-        if secrets.compare_digest(asking.hash_of(code, link), link.code_hash):
-            return
+    def _check_code(self, link: StaffLink, code: str, *, now: dt.datetime) -> None:
+        """ApprovalMissing unless it is the code. The try is counted, and that is committed, before it is compared."""
         if not code.strip():
             raise WrongCode("so many people get this that approving it asks for the code from the other mail")
         with acting.as_(acting.MACHINE), self._store.write() as connection:
-            fresh = staff_links.find(connection, link.id) or link
-            left = staff_links.wrong_code(connection, fresh, now=now)
-        if not left:
+            left = staff_links.take_try(connection, link.id)
+        if left >= 0 and asking.is_code(code, link):
+            return
+        if left <= 0:
+            with acting.as_(acting.MACHINE), self._store.write() as connection:
+                staff_links.revoke(connection, link.id, now=now)
             raise ApprovalMissing("that was not the code, too often; this link is void now, have another one sent")
-        raise WrongCode("that is not the code; it is in the mail that came beside the one with the link")
+        raise WrongCode(_NOT_IT)
 
     def _refuse(self, visit: Visit, why: str, *, now: dt.datetime) -> StaffPage:
         name, by = visit.campaign.name, visit.member.name
-        if visit.campaign.status is not Status.PLANNED:
-            raise Blocked(f"{name} is already {visit.campaign.status}; what is under way can be stopped, not refused")
-        lifecycle.stop(self._store, name, now=now, reason=f"refused by {by}" + (f": {why}" if why else ""))
+        reason = f"refused by {by}" + (f": {why}" if why else "")
+        # What somebody approves at this moment is under way: that can be stopped, not refused.
+        lifecycle.stop(self._store, name, now=now, reason=reason, only_from=(Status.PLANNED,))
         self._note(by, name, "refuse", {"why": why} if why else {}, now=now)
         self._tell(visit, approved=False, why=why, now=now)
         return self._end(f"Refused: {name}", "Nobody gets it. Whoever planned it is told.")

@@ -21,6 +21,7 @@ from outreach.campaigns import later
 from outreach.campaigns.approval import refuse_drift, refuse_edited, refuse_unapproved
 from outreach.campaigns.asking import announcing
 from outreach.campaigns.pictures import refuse_missing
+from outreach.campaigns.relinking import published
 from outreach.campaigns.trial import refuse_trial
 from outreach.errors import Blocked
 from outreach.rendering.questions import Question
@@ -35,7 +36,7 @@ from outreach.store.database import Store
 from outreach.store.deliveries import State
 from outreach.store.installation import refuse_restored
 from outreach.tokens import Purpose, load_keys
-from tracking.links import LinkTable, LinkTables, publish
+from tracking.links import LinkTable, publish
 
 STOP_SECONDS = 5.0
 """How long `stop` waits for what is on the wire before it says who has the message."""
@@ -131,16 +132,24 @@ def resume(store: Store, name: str) -> Campaign:
     return _move(store, name, Status.SENDING, only_from=(Status.PAUSED,), pause_reason=None)
 
 
-def stop(store: Store, name: str, *, now: dt.datetime, reason: str | None = None) -> tuple[Campaign, int]:
+def stop(
+    store: Store,
+    name: str,
+    *,
+    now: dt.datetime,
+    reason: str | None = None,
+    only_from: tuple[Status, ...] = tuple(Status),
+) -> tuple[Campaign, int]:
     """End a campaign for good; returns it and how many people will not get it. What is on the wire ends as it ends.
 
-    Blocked if nothing more would come of it.
+    Blocked if nothing more would come of it, or if it is none of `only_from` any more.
     """
     with store.write() as connection:
         campaign = campaigns.find(connection, name)
         refuse_over(connection, campaign)
         values = {"finished_at": now, "pause_reason": reason}
-        campaigns.set_status(connection, campaign.id, Status.STOPPED, only_from=tuple(Status), **values)
+        if not campaigns.set_status(connection, campaign.id, Status.STOPPED, only_from=only_from, **values):
+            raise Blocked(f"{campaign.name} is already {campaigns.status(connection, campaign.id)}")
         cancelled = deliveries.cancel_waiting(connection, campaign.id, reason="stopped", now=now)
         cancelled += digests.withdraw(connection, campaign.id)
         return campaigns.get(connection, campaign.id), cancelled
@@ -189,8 +198,7 @@ def _start(store: Store, settings: Settings, campaign: Campaign) -> bool:
 def _publish_links(store: Store, settings: Settings, campaign: Campaign) -> None:
     """Write the plan's links, once: where they lead may have been changed since (`relink`), and stays so."""
     folder = settings.data / "links"
-    found = LinkTables(folder).get(campaign.id)
-    if found is not None and found.table.plan == campaign.plan_hash:
+    if published(folder, campaign) is not None:
         return
     with store.read() as connection:
         documents = campaigns.messages(connection, campaign.id)

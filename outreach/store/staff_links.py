@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -18,8 +18,8 @@ from outreach.store.tables.base import LAST_ID
 
 APPROVE: Final = "approve"
 STOP: Final = "stop"
-MAX_WRONG_CODES: Final = 10
-"""Then the link is void. A code has 40 bits, so this is for the person, who should hear of it."""
+MAX_CODES: Final = 10
+"""So many may be typed; then the link is void. A code has 40 bits, so this is for the person, who should hear of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +105,23 @@ def key_of(connection: Connection, link_id: int, *, by: str, plan_hash: str) -> 
     return found
 
 
-def wrong_code(connection: Connection, link: StaffLink, *, now: dt.datetime) -> int:
-    """Count a wrong code; how many more may be wrong. After the last the link is void."""
-    wrong = link.wrong_codes + 1
-    values: dict[str, Any] = {"wrong_codes": wrong}
-    if wrong >= MAX_WRONG_CODES:
-        values["revoked_at"] = now
-    connection.execute(update(staff_link).where(staff_link.c.id == link.id).values(values))
-    return max(MAX_WRONG_CODES - wrong, 0)
+def take_try(connection: Connection, link_id: int) -> int:
+    """Count one more code, before it is looked at; how many may follow, or -1 if this one is too many.
+
+    In one statement: however many are typed at the same moment, no more than MAX_CODES are ever compared.
+    """
+    left = staff_link.c.wrong_codes < MAX_CODES
+    counted = (
+        update(staff_link).where(staff_link.c.id == link_id, left).values(wrong_codes=staff_link.c.wrong_codes + 1)
+    )
+    tried = connection.execute(counted.returning(staff_link.c.wrong_codes)).scalar_one_or_none()
+    return -1 if tried is None else MAX_CODES - tried
+
+
+def revoke(connection: Connection, link_id: int, *, now: dt.datetime) -> None:
+    """The link is worth nothing any more."""
+    mine = (staff_link.c.id == link_id) & staff_link.c.revoked_at.is_(None)
+    connection.execute(update(staff_link).where(mine).values(revoked_at=now))
 
 
 def waiting(connection: Connection, staff_id: int, *, now: dt.datetime) -> list[StaffLink]:

@@ -8,11 +8,14 @@ import dkim
 import pytest
 from sqlalchemy import update
 
-from outreach.campaigns import lifecycle
-from outreach.errors import Blocked, OutreachError
+from outreach.campaigns import asking, desk, lifecycle
+from outreach.campaigns.desk import Desk
+from outreach.errors import ApprovalMissing, Blocked, OutreachError
 from outreach.rendering.dkim import dns_record
-from outreach.store import campaigns, staff, tables
+from outreach.store import campaigns, staff, staff_links, tables
 from outreach.store.campaigns import Status
+from outreach.store.staff_links import StaffLink
+from outreach.tokens import load_keys
 from tests.operating.office import NOON, later, office, text
 from tracking.testing import eventually
 
@@ -253,6 +256,48 @@ def test_above_a_size_approving_asks_for_the_code_of_the_other_mail_and_refusing
     assert office.status("sweep-1") is Status.APPROVED
     again = office.asks(office.plans("trees"))["Eli"]
     assert office.post(again, do="refuse")[0] == 200
+
+
+def test_a_hundred_codes_at_the_same_moment_are_ten_tries(office, monkeypatch):
+    """Each of them saw the link before any other was counted."""
+    office.town.set(policy_approval_above="1", policy_code_above="2", relay_url="directory:mails")
+    office.restart()
+    path = office.asks(office.plans("sweep"))["Eli"]
+    compared = []
+    monkeypatch.setattr(asking, "is_code", lambda code, _link: compared.append(code) or False)
+    desk = Desk(office.town.settings, load_keys(office.town.root / "keys" / "tokens"))
+    with office.town.store.read() as connection:
+        fresh = staff_links.find(connection, 1)
+    said = [refused(desk, fresh, f"AAAA-{number:04}") for number in range(100)]
+    assert len(compared) == 10
+    assert said[:9] == ["that is not the code; it is in the mail that came beside the one with the link"] * 9
+    assert {words.partition(";")[0] for words in said[9:]} == {"that was not the code, too often"}
+    assert "does not work any more" in office.get(path)[1]
+
+
+def refused(desk: Desk, link: StaffLink, code: str) -> str:
+    with pytest.raises(ApprovalMissing) as found:
+        desk._check_code(link, code, now=NOON)
+    return str(found.value)
+
+
+def test_what_is_approved_at_the_same_moment_is_not_refused(office, monkeypatch):
+    office.hires("Fay", "approver")
+    path = office.asks(office.plans("sweep"))["Eli"]
+    other = office.asks("sweep-1", "Fay")["Fay"]
+    look = desk._refuse_old
+
+    def meanwhile(visit, **when) -> None:
+        look(visit, **when)
+        if visit.member.name == "Eli":
+            monkeypatch.setattr(desk, "_refuse_old", look)
+            assert office.post(other)[0] == 200
+
+    plan = office.campaign("sweep-1").plan_hash
+    monkeypatch.setattr(desk, "_refuse_old", meanwhile)
+    status, page = office.post(path, do="refuse", plan=plan)
+    assert (status, "sweep-1 is already approved" in page) == (403, True)
+    assert office.status("sweep-1") is Status.APPROVED
 
 
 def test_ten_wrong_codes_void_the_link(office):
