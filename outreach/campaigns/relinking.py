@@ -38,11 +38,24 @@ def relink(settings: Settings, campaign: Campaign, *, old: str, new: str) -> Pat
     if hosts and not is_among(new, hosts):
         raise Blocked(f"{new} is not among the hosts this city links to (gate.link_hosts)")
     links = tuple(new if url == old else url for url in table.links)
-    return publish(folder, campaign.id, replace(table, links=links))
+    return publish(folder, campaign.id, replace(table, links=links, plan=campaign.plan_hash))
+
+
+def published(folder: Path, campaign: Campaign) -> LinkTable | None:
+    """A campaign's links as its file has them; None without a file, or with one that is of another plan.
+
+    The first release wrote no plan into them: such a file is of the campaign that has begun.
+    """
+    found = LinkTables(folder).get(campaign.id)
+    if found is None:
+        return None
+    plan = found.table.plan
+    mine = plan == campaign.plan_hash or (not plan and campaign.started_at is not None)
+    return found.table if mine else None
 
 
 def _table(folder: Path, campaign: Campaign) -> LinkTable:
-    found = LinkTables(folder).get(campaign.id)
-    if found is None or found.table.plan != campaign.plan_hash:
+    found = published(folder, campaign)
+    if found is None:
         raise UsageError(f"{campaign.name} has not been sent yet: change its file, and plan it anew")
-    return found.table
+    return found

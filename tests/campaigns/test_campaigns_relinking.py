@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
-from outreach.store import campaigns
+from outreach.campaigns.relinking import published
+from outreach.store import campaigns, tables
 from outreach.store.database import Store
 from outreach.testing import Fault, FaultServer
 from tracking.links import LinkTable, LinkTables, publish
@@ -71,6 +74,23 @@ def test_a_wrong_link_leads_elsewhere_from_then_on(sent) -> None:
     city.run("campaigns", "relink", name, OLD, NEW)
     city.run("campaigns", "relink", name, STREET, "https://city.example/{zip}")
     assert links(city, number) == (NEW, "https://city.example/{zip}")
+
+
+def test_a_file_of_the_first_release_which_names_no_plan_is_of_the_campaign_that_has_begun(sent) -> None:
+    city, name, number = sent
+    folder = city.root / "data" / "links"
+    publish(folder, number, LinkTable((OLD, STREET), 3))
+    assert "has not been sent yet" in city.run("campaigns", "relink", name, OLD, NEW, code=2).output
+    store = Store.open(f"sqlite:///{city.root}/data/outreach.db")
+    with store.write() as connection:
+        connection.execute(tables.campaign.update().values(started_at=dt.datetime(2026, 11, 21, tzinfo=dt.UTC)))
+    city.run("campaigns", "relink", name, OLD, NEW)
+    with store.read() as connection:
+        campaign = campaigns.find(connection, name)
+    store.close()
+    assert LinkTables(folder).get(number).table == LinkTable((NEW, STREET), 3, plan=campaign.plan_hash)
+    publish(folder, number, LinkTable((NEW, STREET), 3))  # relinked by the first release
+    assert published(folder, campaign) == LinkTable((NEW, STREET), 3)  # so a send that goes on leaves it as it is
 
 
 def test_it_leads_there_whatever_becomes_of_the_send(city) -> None:
