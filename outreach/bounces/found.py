@@ -80,7 +80,13 @@ _VERBS: Final = (
         "",
     ),
     # qmail-remote(8) says it in words, and so does Sun's Messaging Server
-    (re.compile(r"does not like recipient|remote smtp server has rejected address", re.IGNORECASE), "rcpt"),
+    # (IronPort calls every refused recipient an "unknown address error")
+    (
+        re.compile(
+            r"does not like recipient|remote smtp server has rejected address|unknown address error \d{3}-", re.I
+        ),
+        "rcpt",
+    ),
     (re.compile(r"but sender was rejected", re.IGNORECASE), "mail"),
     (re.compile(r"but (?:my name was rejected|greeting failed)", re.IGNORECASE), "connect"),
     (re.compile(r"failed on DATA command", re.IGNORECASE), "data"),
