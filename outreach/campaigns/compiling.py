@@ -59,12 +59,10 @@ def _source(definition: Definition, settings: Settings, pictures: Pictures) -> S
     template = template_of(definition, settings)
     if not definition.body.strip() and not template.text:
         raise CampaignError("it has no text below its front matter", place=definition.path, line=definition.body_line)
-    drill = words(definition.language).drill if definition.drill else ""
-    # In front of the first line, so that faults below it keep their line.
-    warned = f"**{drill}** {definition.body}" if drill else definition.body
+    subject, body = said(definition)
     return Source(
-        subject=f"{drill}: {definition.subject}" if drill else definition.subject,
-        body=warned,
+        subject=subject,
+        body=body,
         sender=definition.sender,
         reply_to=definition.reply_to,
         language=definition.language,
@@ -80,6 +78,15 @@ def _source(definition: Definition, settings: Settings, pictures: Pictures) -> S
         place=str(definition.path),
         first_line=definition.body_line,
     )
+
+
+def said(definition: Definition) -> tuple[str, str]:
+    """A campaign's subject and body; a drill says in both that it is one."""
+    if not definition.drill:
+        return definition.subject, definition.body
+    drill = words(definition.language).drill
+    # In front of the first line, so that faults below it keep their line.
+    return f"{drill}: {definition.subject}", f"**{drill}** {definition.body}"
 
 
 def template_of(definition: Definition, settings: Settings) -> Template:

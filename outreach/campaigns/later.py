@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Select, not_
 
 from outreach.campaigns.definition import CampaignError, Definition
+from outreach.campaigns.items import Words
 from outreach.campaigns.schedule import Schedule, ScheduleError, how, not_after, parse, shown
 from outreach.errors import Blocked
-from outreach.rendering.questions import left_out
 from outreach.settings import Settings
 from outreach.store import digests
 from outreach.store import schedule as occurrences
@@ -87,11 +87,16 @@ def timing(main: Definition, settings: Settings, *, now: dt.datetime, occurrence
     return Timing(schedule, at, end)
 
 
+def delays(settings: Settings, topic: Topic) -> bool:
+    """Whether people can ask to hear about a topic later than at once."""
+    return bool(settings.text("digests.at")) and topic.message_class == REGULAR
+
+
 def split(
-    settings: Settings, people: Select[tuple[int]], topic: Topic
+    people: Select[tuple[int]], topic: Topic, item: Mapping[str, Words]
 ) -> tuple[Select[tuple[int]], Select[tuple[int]] | None]:
-    """Who gets a campaign at once, and who in a digest (None: nobody)."""
-    if not settings.text("digests.at") or topic.message_class != REGULAR:
+    """Who gets a campaign at once, and who its item in a digest (None: nobody, for there is none)."""
+    if not item:
         return people, None
     later = digests.reads_digests(topic.id)
     return people.where(not_(later)), people.where(later)
@@ -103,17 +108,12 @@ def wait(
     readers: Select[tuple[int]] | None,
     *,
     topic: Topic,
-    definitions: Mapping[str, Definition],
+    item: Mapping[str, Words],
 ) -> int:
     """Freeze who gets the campaign in a digest; the item is published when the campaign starts."""
     if readers is None:
         return 0
-    # A whole message has no text of its own here: its subject, and the line behind it, have to do.
-    content = {
-        language: {"title": each.subject, "body": left_out(each.body) or each.preheader or each.subject}
-        for language, each in definitions.items()
-    }
-    item_id = digests.add_item(connection, topic_id=topic.id, content=content, campaign_id=campaign_id)
+    item_id = digests.add_item(connection, topic_id=topic.id, content=item, campaign_id=campaign_id)
     assert item_id is not None
     return digests.wait(connection, item_id, readers, topic_id=topic.id)
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_
 
-from outreach.campaigns import audience, later
+from outreach.campaigns import audience, items, later
 from outreach.campaigns.compiling import compile_all
 from outreach.campaigns.definition import CampaignError, Definition, load
 from outreach.campaigns.estimate import Estimate, estimate
@@ -88,10 +88,10 @@ def plan(
         topic = _topic(connection, written)
         name = campaigns.next_name(connection, written.main.name)
         chosen = _choose(connection, written, topic, settings, name=name, now=now)
-        at_once, readers = later.split(settings, chosen.people, topic)
+        at_once, readers = later.split(chosen.people, topic, written.item)
         campaign_id = _add(connection, written, topic, name=name, now=now)
         frozen = _freeze(connection, campaign_id, written, at_once, now=now)
-        in_digests = later.wait(connection, campaign_id, readers, topic=topic, definitions=written.definitions)
+        in_digests = later.wait(connection, campaign_id, readers, topic=topic, item=written.item)
         if frozen + in_digests == 0:
             raise _nobody(written, chosen)
         takes = estimate(connection, campaign_id, workspace=settings.root, now=now)
@@ -134,6 +134,8 @@ class _Written:
     timing: later.Timing
     images: tuple[str, ...]
     """The workspace's own, by the names they are published under."""
+    item: Mapping[str, items.Words]
+    """What it is in digests; empty where nobody can ask for them."""
     again: bool
     """One moment of a recurring campaign, which is for everybody again."""
 
@@ -155,8 +157,13 @@ def _read(
     main = next(iter(definitions.values()))
     with store.read() as connection:
         catalogue = load_catalogue(connection, segments=segments)
+        topic = topics.find(connection, main.topic)
     pictures = Pictures.of(settings)
-    messages = compile_all(definitions, settings, known_fields=catalogue.fields, pictures=pictures)
+    known = catalogue.fields
+    messages = compile_all(definitions, settings, known_fields=known, pictures=pictures)
+    item: Mapping[str, items.Words] = {}
+    if topic is not None and later.delays(settings, topic):
+        item = items.contents(definitions, settings, known_fields=known, pictures=pictures)
     return _Written(
         path,
         definitions,
@@ -165,6 +172,7 @@ def _read(
         _rule(main, catalogue, now=now, zone=settings.zone),
         later.timing(main, settings, now=now, occurrence=occurrence),
         images=tuple(pictures.publish(settings.data)),
+        item=item,
         again=occurrence is not None,
     )
 

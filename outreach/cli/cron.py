@@ -182,7 +182,9 @@ def _feeds(workspace: Workspace, troubles: list[str]) -> None:
 def _digests(workspace: Workspace, troubles: list[str]) -> list[Campaign]:
     try:
         with alone(workspace.settings.data / "locks", "digests") as free:
-            names = digesting.gather(workspace.store, workspace.settings, now=workspace.now()) if free else []
+            names = []
+            if free:
+                names = digesting.gather(workspace.store, workspace.settings, now=workspace.now(), troubles=troubles)
     except OutreachError as error:
         troubles.append(f"digests: {error}")
         return []

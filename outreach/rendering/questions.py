@@ -60,8 +60,11 @@ class Question:
 
 
 def left_out(body: str) -> str:
-    """A body without its question: in a digest of several messages nobody could say which one an answer is about."""
-    return _WHOLE.sub("", body)
+    """A body without its question: in a digest of several messages nobody could say which one an answer is about.
+
+    Every other line keeps its number.
+    """
+    return _WHOLE.sub(lambda found: "\n" * found[0].count("\n"), body)
 
 
 def extend(parser: MarkdownIt) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from outreach.campaigns import items
 from outreach.errors import ConfigurationError
+from outreach.rendering.errors import TemplateError
 from outreach.rendering.message import CompiledMessage, Mailbox, Part, Source, compile_message
 from outreach.settings import Settings
 from outreach.store import digests
@@ -38,6 +39,57 @@ class Batch:
     people: dict[int, list[int]] = field(default_factory=dict)
     items: dict[int, Item] = field(default_factory=dict)
     characters: int = 0
+
+    def only(self, items: Collection[int], people: Collection[int] | None = None) -> Batch:
+        """Some of its items, for those (or only some) of its people who wait for any of them."""
+        waiting = {
+            person: [each for each in mine if each in items]
+            for person, mine in self.people.items()
+            if people is None or person in people
+        }
+        return Batch(
+            {person: mine for person, mine in waiting.items() if mine},
+            {each: item for each, item in self.items.items() if each in items},
+        )
+
+
+Messages = Mapping[str, CompiledMessage]
+"""A digest's message in each language; the first is the organisation's own."""
+
+
+def compiled(batch: Batch, make: Callable[[Batch], Messages], faults: dict[int, str]) -> list[tuple[Batch, Messages]]:
+    """The batch with its messages. One item never stops the others: it is left out, and its fault is in `faults`.
+
+    What is too long is divided, as often as it takes; a person's items that are left over wait for the next time.
+    TemplateError if it is not an item that is wrong, but the frame.
+    """
+    try:
+        return [(batch, make(batch))]
+    except TemplateError:
+        make(batch.only(()))
+    wrong = {each: problem for each in batch.items if (problem := _fault(batch.only({each}), make))}
+    faults.update(wrong)
+    return [made for rest in _smaller(batch, wrong) for made in compiled(rest, make, faults)]
+
+
+def _fault(alone: Batch, make: Callable[[Batch], Messages]) -> str:
+    try:
+        make(alone)
+    except TemplateError as error:
+        return error.problem
+    return ""
+
+
+def _smaller(batch: Batch, wrong: Collection[int]) -> list[Batch]:
+    """A batch without its wrong items; without any, two halves of its people; of one person, half of the items."""
+    items, people = sorted(batch.items), sorted(batch.people)
+    if wrong:
+        rest = batch.only(set(items) - set(wrong))
+        return [rest] if rest.people else []
+    if len(people) == 1:
+        return [batch.only(items[: len(items) // 2])]
+    halves = people[: len(people) // 2], people[len(people) // 2 :]
+    return [batch.only({each for person in half for each in batch.people[person]}, half) for half in halves]
 
 
 def batches(wanted: Mapping[int, list[int]], known: Mapping[int, Item]) -> list[Batch]:
@@ -72,7 +124,7 @@ def _length(item: Item) -> int:
 
 def compile_batch(
     batch: Batch, settings: Settings, locales: Mapping[int, str | None], *, fields: frozenset[str]
-) -> dict[str, CompiledMessage]:
+) -> Messages:
     """The digest in the organisation's language and in every other that its readers and our words have in common."""
     default = settings.text("organisation.language")
     spoken = {(locales[person] or default).partition("-")[0].lower() for person in batch.people}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -19,8 +20,7 @@ from sqlalchemy import Connection
 from outreach.campaigns.schedule import resolve
 from outreach.campaigns.terms import plan_hash
 from outreach.errors import ConfigurationError
-from outreach.rendering.message import CompiledMessage
-from outreach.scheduling.batches import batches, compile_batch
+from outreach.scheduling.batches import Messages, batches, compile_batch, compiled
 from outreach.segmentation.catalogue import load_catalogue
 from outreach.settings import CHOICES, Settings
 from outreach.store import campaigns, checkpoints, deliveries, digests
@@ -28,12 +28,13 @@ from outreach.store.campaigns import Status
 from outreach.store.consent import Frequency
 from outreach.store.database import Store
 from outreach.store.dialects import to_ms
-from outreach.store.digests import Due, Readers
+from outreach.store.digests import Due, Item, Readers
 
 _NAME = "digest"
 _FILE = "/digest"
 """Not the stem of any campaign file, so that no plan of a person's `digest.md` is taken for one of these."""
 _DONE = "digest:"
+_LEFT_OUT = "left out:"
 _HOUR = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 
@@ -66,8 +67,11 @@ def slots(zone: ZoneInfo, at: tuple[int, int], weekday: int, *, now: dt.datetime
     return daily, weekly
 
 
-def gather(store: Store, settings: Settings, *, now: dt.datetime) -> list[str]:
-    """Make the digests that are due; returns their campaigns' names, approved and ready to be sent."""
+def gather(store: Store, settings: Settings, *, now: dt.datetime, troubles: list[str] | None = None) -> list[str]:
+    """Make the digests that are due; returns their campaigns' names, approved and ready to be sent.
+
+    An item that cannot be shown is left out and goes on waiting; `troubles` gets one sentence for each that is new.
+    """
     at = hour(settings)
     if at is None:
         return []
@@ -80,15 +84,16 @@ def gather(store: Store, settings: Settings, *, now: dt.datetime) -> list[str]:
         known = digests.items(connection, {each for items in wanted.values() for each in items})
         locales = digests.locales(connection, wanted)
         fields = frozenset(load_catalogue(connection, segments={}).fields)
-    made = batches(wanted, known)
-    compiled = [compile_batch(batch, settings, locales, fields=fields) for batch in made]
+    faults: dict[int, str] = {}
+    make = partial(compile_batch, settings=settings, locales=locales, fields=fields)
+    made = [each for batch in batches(wanted, known) for each in compiled(batch, make, faults)]
     with store.write() as connection:
         checkpoints.lock(connection, f"{_DONE}lock")
         still = digests.due_items(connection, due)
         allowed, dropped = _allowed(connection, still)
         digests.drop(connection, dropped)
         names = []
-        for batch, messages in zip(made, compiled, strict=True):
+        for batch, messages in made:
             people = {
                 person: [each for each in allowed[person] if each in batch.items]
                 for person in batch.people
@@ -99,7 +104,35 @@ def gather(store: Store, settings: Settings, *, now: dt.datetime) -> list[str]:
         for each in due:
             if each.frequency is not Frequency.AT_ONCE:
                 checkpoints.move(connection, _done(each), to_ms(each.until))
+        told = _told(connection, faults, known, wanted, now=now)
+    if troubles is not None:
+        troubles.extend(told)
     return names
+
+
+def _told(
+    connection: Connection,
+    faults: Mapping[int, str],
+    known: Mapping[int, Item],
+    wanted: Mapping[int, list[int]],
+    *,
+    now: dt.datetime,
+) -> list[str]:
+    """What is said of items that cannot be shown: once of each."""
+    before = checkpoints.positions(connection, _LEFT_OUT)
+    found = []
+    for each in sorted(set(faults) - {int(item_id) for item_id in before}):
+        checkpoints.move(connection, f"{_LEFT_OUT}{each}", to_ms(now))
+        campaign_id, what, give_up = known[each].campaign_id, f"an entry of a feed about {known[each].topic}", ""
+        if campaign_id is not None:
+            what = campaigns.get(connection, campaign_id).name
+            give_up = f", or take it out with: outreach campaigns stop {what}"
+        people = sum(each in mine for mine in wanted.values())
+        found.append(
+            f"digests: {what} is left out, and all else goes out: {faults[each]}. {people:,} people wait for it; they "
+            f"get it once that is mended. Mend it{give_up}"
+        )
+    return found
 
 
 def coming(store: Store, settings: Settings, *, now: dt.datetime) -> list[tuple[dt.datetime, str]]:
@@ -179,7 +212,7 @@ def _freeze(
     connection: Connection,
     settings: Settings,
     people: Mapping[int, list[int]],
-    messages: Mapping[str, CompiledMessage],
+    messages: Messages,
     locales: Mapping[int, str | None],
     *,
     now: dt.datetime,
@@ -222,9 +255,7 @@ def _freeze(
     return name
 
 
-def _document(
-    settings: Settings, name: str, messages: Mapping[str, CompiledMessage], *, now: dt.datetime
-) -> dict[str, Any]:
+def _document(settings: Settings, name: str, messages: Messages, *, now: dt.datetime) -> dict[str, Any]:
     default = next(iter(messages.values()))
     domain = (settings.text("mail.domain") or default.sender.address.rpartition("@")[2]).lower()
     return {

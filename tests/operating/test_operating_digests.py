@@ -5,18 +5,23 @@ from __future__ import annotations
 import datetime as dt
 import email
 import email.policy
+import zlib
 
+import pytest
 from sqlalchemy import func, select, update
 
 from outreach.campaigns.approval import approve
 from outreach.campaigns.plan import plan
 from outreach.events import Choice, Event, Kind
 from outreach.practice.postman import deliver
+from outreach.rendering import expressions
+from outreach.rendering.errors import TemplateError
+from outreach.rendering.images import examine
 from outreach.rendering.message import Message
 from outreach.scheduling import digesting
-from outreach.store import campaigns, deliveries, preferences
+from outreach.store import campaigns, deliveries, digests, preferences
 from outreach.store.events import bind
-from outreach.store.tables import pending, profile, subscription
+from outreach.store.tables import item, pending, profile, subscription
 from tracking import preferences as page
 
 
@@ -30,10 +35,10 @@ def publish(town, name: str, *, topic: str, now: dt.datetime, **fields: str) -> 
     return send(town, planned.name, now=now)
 
 
-def gathered(town, now: dt.datetime) -> dict[str, str]:
+def gathered(town, now: dt.datetime, troubles: list[str] | None = None) -> dict[str, str]:
     """Gather and send what is due: each address with the text of its digest."""
     found: dict[str, str] = {}
-    for name in digesting.gather(town.store, town.settings, now=now):
+    for name in digesting.gather(town.store, town.settings, now=now, troubles=troubles):
         for message in send(town, name, now=now):
             parsed = email.message_from_bytes(message.data, policy=email.policy.default)
             body = parsed.get_body(("plain",))
@@ -204,6 +209,99 @@ def test_no_item_reaches_into_the_next_one(town, at):
     assert ["/0>" in first, "/1>" in first, "/0>" in second, "/1>" in second] == [True, False, False, True]
     assert "    left open" in first
     assert second.split()[:2] == ["---------", "Parking"]
+
+
+def test_an_item_shows_its_images_as_they_were_when_it_was_planned(town, at):
+    town.set(digests_at="08:00")
+    town.people(["grace"], [town.topic("Parking")], frequency=1, at=at("2027-01-01 00:00"))
+    (town.root / "images").mkdir(exist_ok=True)
+    shown = []
+    for name in ("one", "two"):
+        picture = _png(len(name) + len(shown))
+        (town.root / "images" / "map.png").write_bytes(picture)
+        shown.append(f"/i/{examine(picture).name}")
+        body = "Look:\n\n![A map](images/map.png)"
+        publish(town, name, topic="Parking", now=at("2027-03-10 00:00"), body=body)
+    (town.root / "images" / "map.png").unlink()
+    (digest,) = digesting.gather(town.store, town.settings, now=at("2027-03-10 16:00"))
+    (message,) = send(town, digest, now=at("2027-03-10 16:00"))
+    html = email.message_from_bytes(message.data, policy=email.policy.default).get_body(("html",))
+    assert html is not None
+    assert [address in html.get_content() for address in shown] == [True, True]
+    assert all((town.settings.data / "images" / each.rpartition("/")[2]).is_file() for each in shown)
+
+
+def test_what_could_not_be_shown_in_a_digest_is_refused_when_it_is_planned(town, at):
+    town.set(digests_at="08:00")
+    town.people(["grace"], [town.topic("Parking")], frequency=1, at=at("2027-01-01 00:00"))
+    nested = "{% if phone %}" * 10 + "deep" + "{% endif %}" * 10  # a digest has one more around each item
+    path = town.campaign("deep", topic="Parking", body=nested)
+    with pytest.raises(TemplateError, match=r"deep.md, line 7: it cannot be shown in a digest: .*nested"):
+        plan(town.store, town.settings, path, segments={}, now=at("2027-03-10 00:00"))
+    town.set(digests_at="")
+    plan(town.store, town.settings, path, segments={}, now=at("2027-03-10 00:00"))
+
+
+def test_a_drill_is_one_in_a_digest_too(town, at):
+    town.set(digests_at="08:00")
+    town.people(["grace"], [town.topic("Parking")], frequency=1, at=at("2027-01-01 00:00"))
+    publish(town, "flood", topic="Parking", now=at("2027-03-10 00:00"), drill="yes", body="Leave now.")
+    assert "DRILL, not a real alarm: About flood" in gathered(town, at("2027-03-10 16:00"))["grace@example.org"]
+
+
+def test_an_item_that_cannot_be_shown_stops_nobody_s_digest_and_is_told_once(town, at):
+    town.set(digests_at="08:00")
+    parking, parks = town.topic("Parking"), town.topic("Parks")
+    town.people(["ada"], [parking], frequency=1, at=at("2027-01-01 00:00"))
+    town.people(["grace"], [parking, parks], frequency=1, at=at("2027-01-01 00:00"))
+    assert gathered(town, at("2027-03-09 17:00")) == {}
+    bad = {"en": {"title": "A map", "body": "![A map](images/map.png)"}}
+    with town.store.write() as connection:
+        now = at("2027-03-10 00:00")
+        item_id = digests.add_item(connection, topic_id=parking, content=bad, source="x", published_at=now)
+        digests.wait(connection, item_id, digests.subscribers_of(parking), topic_id=parking)
+    publish(town, "picnic", topic="Parks", now=at("2027-03-10 01:00"))
+    told: list[str] = []
+    first = gathered(town, at("2027-03-10 16:00"), told)
+    assert list(first) == ["grace@example.org"]
+    assert "About picnic" in first["grace@example.org"]
+    assert told == [
+        "digests: an entry of a feed about Parking is left out, and all else goes out: the image images/map.png was "
+        "not published with it. 2 people wait for it; they get it once that is mended. Mend it"
+    ]
+    assert gathered(town, at("2027-03-11 16:00"), told) == {}
+    assert len(told) == 1
+    good = {"en": {"title": "A map", "body": "Look at our site."}}
+    with town.store.write() as connection:
+        connection.execute(item.update().values(content=good))
+    assert sorted(gathered(town, at("2027-03-12 16:00"), told)) == ["ada@example.org", "grace@example.org"]
+
+
+def test_what_is_too_long_for_one_digest_is_divided_and_nothing_is_lost(town, at, monkeypatch):
+    town.set(digests_at="08:00")
+    topic = town.topic("Parking")
+    town.people(["ada", "grace"], [topic], frequency=1, at=at("2027-01-01 00:00"))
+    assert gathered(town, at("2027-03-09 17:00")) == {}
+    for name in ("one", "two", "three"):
+        publish(town, name, topic="Parking", now=at("2027-03-10 00:00"), body="Very long. " * 2_000)
+    monkeypatch.setattr(expressions, "MAX_SOURCE", 90_000)
+    told: list[str] = []
+    days = [gathered(town, at(f"2027-03-{day} 16:00"), told) for day in (10, 11, 12)]
+    for person in ("ada@example.org", "grace@example.org"):
+        read = "".join(day.get(person, "") for day in days)
+        assert [read.count(f"About {name}") for name in ("one", "two", "three")] == [1, 1, 1]
+    assert told == []
+
+
+def _png(shade: int) -> bytes:
+    """A picture of one pixel."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    header = chunk(b"IHDR", (1).to_bytes(4, "big") * 2 + b"\x08\x00\x00\x00\x00")
+    pixel = chunk(b"IDAT", zlib.compress(bytes([0, shade])))
+    return b"\x89PNG\r\n\x1a\n" + header + pixel + chunk(b"IEND", b"")
 
 
 def _leave(town, person: int, topic_id: int) -> None:
