@@ -11,7 +11,7 @@ import datetime as dt
 import gzip
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
@@ -70,6 +70,10 @@ class Kept:
         chosen = [place for place, name in enumerate(self.columns) if name in names]
         columns = {name: kind for name, kind in self.columns.items() if name in names}
         return Kept(self.database, self.name, columns, in_order([row[place] for place in chosen] for row in self.rows))
+
+    def each(self) -> Iterator[dict[str, Any]]:
+        """The rows as JSON has them, by the names of their columns."""
+        return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
 
     def now(self, store: Store) -> list[Row]:
         """These columns of every row that is there now."""

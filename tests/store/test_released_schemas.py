@@ -14,8 +14,10 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
 
+from outreach.campaigns.terms import plan_hash
 from outreach.cli import main
 from outreach.errors import ConfigurationError
+from outreach.rendering.message import CompiledMessage
 from outreach.store import migrations
 from outreach.store.database import Store
 from tests.store.released import (
@@ -99,6 +101,19 @@ def test_whoever_has_that_release_upgrades_and_goes_on(
     assert {rule: outreach("segments", "count", rule, "--json")["count"] for rule in release.counts} == release.counts
     report = outreach("report", release.report["campaign"], "--json")
     assert {name: report[name] for name in release.report} == release.report
+
+
+@pytest.mark.parametrize("revision", RELEASES)
+def test_what_that_release_had_approved_may_still_be_sent(revision: str) -> None:
+    """A send that was paused for the upgrade goes on: its plan and its messages are read, and hashed, as they were."""
+    kept = {table.name: table for table in releases()[revision].tables}
+    plans = [(row["plan"][0], row["plan_hash"]) for row in kept["campaign"].each() if row["approved_at"]]
+    assert len(plans) > 1
+    assert [plan["campaign"] for plan, known in plans if plan_hash(plan) != known] == []
+    messages = list(kept["message"].each())
+    assert len(messages) > 1
+    for row in messages:
+        assert CompiledMessage.from_document(row["compiled"][0]).hash == row["hash"]
 
 
 def outreach(*words: str) -> dict:
