@@ -7,10 +7,12 @@ second answer cannot lead inside); no redirects; five seconds in all and two meg
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ipaddress
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -55,6 +57,10 @@ def fetch(
     address = public_address(host, port, resolve=resolve or _resolve)
     until = time.monotonic() + SECONDS
     connection = _Pinned(host, port, address, secure=parts.scheme == "https")
+    # A server that sends a letter of its headers now and then never makes a socket's own timeout pass.
+    watch = threading.Timer(SECONDS, connection.give_up)
+    watch.daemon = True
+    watch.start()
     try:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         headers = {"User-Agent": "outreach", "Accept": "application/rss+xml, application/atom+xml, application/xml"}
@@ -62,6 +68,7 @@ def fetch(
         headers |= {"If-Modified-Since": modified} if modified else {}
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
+        _refuse_late(until, host)
         if answer.status == http.client.NOT_MODIFIED:
             return Fetched(None, etag, modified)
         if answer.status != http.client.OK:
@@ -72,6 +79,7 @@ def fetch(
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise FetchRefused(f"{host} could not be read: {error or type(error).__name__}") from None
     finally:
+        watch.cancel()
         connection.close()
 
 
@@ -117,6 +125,12 @@ class _Pinned(http.client.HTTPConnection):
         if self._secure:
             self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
 
+    def give_up(self) -> None:
+        """End whatever waits for this server."""
+        with contextlib.suppress(OSError):
+            if self.sock is not None:
+                self.sock.shutdown(socket.SHUT_RDWR)
+
 
 def _read(answer: http.client.HTTPResponse, until: float, host: str) -> bytes:
     found = bytearray()
@@ -124,9 +138,13 @@ def _read(answer: http.client.HTTPResponse, until: float, host: str) -> bytes:
         found += block
         if len(found) > MAX_BYTES:
             raise FetchRefused(f"{host} sent more than {MAX_BYTES // 1024 // 1024} MB")
-        if time.monotonic() > until:
-            raise FetchRefused(f"{host} took longer than {SECONDS:.0f} seconds")
+        _refuse_late(until, host)
     return bytes(found)
+
+
+def _refuse_late(until: float, host: str) -> None:
+    if time.monotonic() > until:
+        raise FetchRefused(f"{host} took longer than {SECONDS:.0f} seconds")
 
 
 def _port(url: str) -> int:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import socket
+import threading
 
 import pytest
 from sqlalchemy import func, select
 
 from outreach.errors import UsageError
 from outreach.practice.postman import deliver
-from outreach.scheduling import digesting, feeds
+from outreach.scheduling import digesting, feeds, fetching
 from outreach.scheduling.fetching import Fetched, FetchRefused, fetch, is_public, public_address
 from outreach.store.tables import item, pending
 
@@ -57,6 +60,30 @@ def test_where_we_do_not_go(url, said):
 def test_one_address_inside_is_enough_to_refuse_the_name():
     with pytest.raises(FetchRefused, match=r"10\.0\.0\.1"):
         public_address("city.example", 443, resolve=lambda host, port: ["93.184.215.14", "10.0.0.1"])
+
+
+def test_a_server_that_drips_its_headers_is_left_in_time(monkeypatch):
+    over = threading.Event()
+
+    def drip(listener: socket.socket) -> None:
+        with listener, listener.accept()[0] as client, contextlib.suppress(OSError):
+            client.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while not over.wait(0.02):
+                client.sendall(b".")
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    server = threading.Thread(target=drip, args=(listener,))
+    server.start()
+    monkeypatch.setattr(fetching, "SECONDS", 0.4)
+    monkeypatch.setattr(fetching, "PORTS", {"http": port})
+    monkeypatch.setattr(fetching, "is_public", lambda address: True)
+    try:
+        with pytest.raises(FetchRefused, match=r"city\.example (took longer|could not be read)"):
+            fetch("http://city.example/", hosts=["city.example"], resolve=lambda host, port: ["127.0.0.1"])
+    finally:
+        over.set()
+        server.join()
 
 
 @pytest.mark.parametrize(
