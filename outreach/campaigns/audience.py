@@ -26,22 +26,21 @@ from sqlalchemy import (
     Connection,
     Select,
     and_,
-    case,
     exists,
     false,
     func,
-    literal,
     not_,
     or_,
     select,
 )
 
 from outreach.campaigns.frequency import Frequency
+from outreach.store import audiences
 from outreach.store.bulk import given
 from outreach.store.campaigns import Campaign, Status
 from outreach.store.consent import PURPOSE
 from outreach.store.deliveries import State
-from outreach.store.membership import absent, among
+from outreach.store.membership import among
 from outreach.store.tables import campaign, consent, delivery, profile, subscriber, subscription, suppression
 
 ACTIVE = 1
@@ -60,7 +59,10 @@ Test = ColumnElement[bool]
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """The people to freeze, and how many the rule chose that are left out, by reason."""
+    """The people to freeze, and how many the rule chose that are left out, by reason.
+
+    `people` may be asked until the next audience is chosen on the same connection.
+    """
 
     people: Select[tuple[int]]
     excluded: dict[str, int]
@@ -85,17 +87,8 @@ def choose(
 ) -> Audience:
     """Everybody active whom `rule` chooses, without those whom one of the reasons above keeps out."""
     reasons = _reasons(connection, purpose, frequency or Frequency(), now)
-    chosen = and_(profile.c.status == ACTIVE, rule)
-    why = case(*((test.some, literal(reason)) for reason, test in reasons.items()))
-    counted = connection.execute(
-        select(why, func.count())
-        .select_from(profile)
-        .where(chosen, or_(*(test.some for test in reasons.values())))
-        .group_by(why)
-    ).all()
-    found = {str(reason): int(number) for reason, number in counted}
-    people = select(profile.c.subscriber_id).where(chosen, *(test.none for test in reasons.values()))
-    return Audience(people, {reason: found[reason] for reason in reasons if reason in found})
+    people, excluded = audiences.sort_out(connection, and_(profile.c.status == ACTIVE, rule), reasons)
+    return Audience(people, excluded)
 
 
 def came_and_left(connection: Connection, rule: Test, sent: Campaign, *, now: dt.datetime) -> tuple[int, int]:
@@ -120,30 +113,13 @@ def held_out(name: str, percent: float) -> Test:
     return share
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """A reason as a test of whom it keeps out, and of everybody else."""
-
-    some: Test
-    none: Test
-
-
-def _test(some: Test) -> _Kept:
-    return _Kept(some, not_(some))
-
-
-def _people(people: Select[Any]) -> _Kept:
-    return _Kept(among(people), absent(people))
-
-
-def _reasons(connection: Connection, purpose: Purpose, frequency: Frequency, now: dt.datetime) -> dict[str, _Kept]:
-    reasons = {"suppressed": _people(_suppressed(connection, purpose))}
+def _reasons(connection: Connection, purpose: Purpose, frequency: Frequency, now: dt.datetime) -> dict[str, Test]:
+    reasons = {"suppressed": among(_suppressed(connection, purpose))}
     if purpose.needs_consent:
-        subscribed = _subscribed(purpose.topic_id)
-        reasons["not subscribed to the topic"] = _Kept(not_(subscribed), subscribed)
-        reasons["consent for another purpose"] = _test(_narrow(purpose))
+        reasons["not subscribed to the topic"] = not_(_subscribed(purpose.topic_id))
+        reasons["consent for another purpose"] = _narrow(purpose)
     if waves := _waves(connection, purpose):
-        reasons["in another wave"] = _test(_has(campaign_ids=waves))
+        reasons["in another wave"] = _has(campaign_ids=waves)
     if purpose.message_class == EMERGENCY:
         return reasons
     if (cap := frequency.cap(purpose.message_class)) and (
@@ -151,18 +127,18 @@ def _reasons(connection: Connection, purpose: Purpose, frequency: Frequency, now
     ):
         counted = _messages(recent, now - dt.timedelta(days=cap.days))
         often = counted.group_by(delivery.c.subscriber_id).having(func.count() >= cap.messages)
-        reasons[cap.reason] = _people(often)
+        reasons[cap.reason] = among(often)
     if purpose.needs_consent and frequency.quiet_days:
         since = now - dt.timedelta(days=frequency.quiet_days)
         if recent := _recent(connection, purpose, since):
-            reasons[f"within {frequency.quiet_days} quiet days"] = _people(_messages(recent, since))
+            reasons[f"within {frequency.quiet_days} quiet days"] = among(_messages(recent, since))
     if purpose.needs_consent and frequency.holdout_percent:
-        reasons["held out"] = _test(held_out(purpose.name, frequency.holdout_percent))
+        reasons["held out"] = held_out(purpose.name, frequency.holdout_percent)
     return reasons
 
 
 def _suppressed(connection: Connection, purpose: Purpose) -> Select[Any]:
-    """By address, which is what a suppression is of. Looked up once: two statements ask for them."""
+    """By address, which is what a suppression is of. Handed in as a list, which PostgreSQL always makes a table of."""
     by_address = select(subscriber.c.id).join(suppression, suppression.c.address == subscriber.c.address)
     if not purpose.needs_consent:  # who called our mail spam still hears what the law or their safety asks for
         by_address = by_address.where(suppression.c.reason != "complaint")

@@ -1,4 +1,4 @@
-"""An audience before it is frozen: its people one by one, for a gate that renders every row, and its figures."""
+"""An audience before it is frozen: who is in it, its people one by one for a gate that renders each, its figures."""
 
 from __future__ import annotations
 
@@ -7,12 +7,36 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, exists, func, or_, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    MetaData,
+    Select,
+    SmallInteger,
+    Table,
+    case,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+)
 
+from outreach.store.dialects import BigId, mapped
 from outreach.store.tables import consent, profile, subscriber
 
 BLOCK = 2_000
 """Rows read at a time."""
+_sorted = Table(
+    "staged_audience",
+    MetaData(),
+    Column("subscriber_id", BigId, primary_key=True, autoincrement=False),
+    Column("reason", SmallInteger),  # the place of the reason that keeps this person out; NULL: none does
+    prefixes=["TEMPORARY"],
+    postgresql_on_commit="DROP",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +48,30 @@ class Person:
     attributes: Mapping[str, Any]
     locale: str | None
     joined_at: dt.datetime | None
+
+
+def sort_out(
+    connection: Connection, chosen: ColumnElement[bool], reasons: Mapping[str, ColumnElement[bool]]
+) -> tuple[Select[tuple[int]], dict[str, int]]:
+    """Whom a test of the profile chooses and no reason keeps out; and how many each reason does, the first that holds.
+
+    Each person is asked once, and the answers are kept aside in this connection until it asks again: who is then
+    frozen, counted or rendered is who was sorted here.
+    """
+    mapped(connection)
+    _sorted.drop(connection, checkfirst=True)
+    _sorted.create(connection, checkfirst=False)
+    why = case(*((test, literal(place)) for place, test in enumerate(reasons.values())))
+    asked = select(profile.c.subscriber_id, why).where(chosen).order_by(profile.c.subscriber_id)
+    connection.execute(insert(_sorted).from_select(["subscriber_id", "reason"], asked))
+    if connection.dialect.name == "postgresql":  # which never looks at temporary tables by itself
+        connection.exec_driver_sql("ANALYZE staged_audience")
+    kept_out = select(_sorted.c.reason, func.count()).where(_sorted.c.reason.is_not(None)).group_by(_sorted.c.reason)
+    counted = {place: count for place, count in connection.execute(kept_out)}  # noqa: C416 - a result has keys()
+    found = {reason: counted[place] for place, reason in enumerate(reasons) if place in counted}
+    # An outer join goes from those sorted to their profiles, never the other way, and to none where none is asked.
+    beside = _sorted.outerjoin(profile, profile.c.subscriber_id == _sorted.c.subscriber_id)
+    return select(_sorted.c.subscriber_id).select_from(beside).where(_sorted.c.reason.is_(None)), found
 
 
 def people(connection: Connection, chosen: Select[tuple[int]]) -> Iterator[Person]:

@@ -13,13 +13,12 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, case, func, insert, literal, select, update
 
 from outreach.store.campaigns import permit
 from outreach.store.permissions import Verb
-from outreach.store.tables import delivery, profile, retry
+from outreach.store.tables import delivery, retry
 
 
 class State(IntEnum):
@@ -55,7 +54,7 @@ def freeze(
     default_language: str,
     now: dt.datetime,
 ) -> int:
-    """Write one waiting row for each subscriber id of `audience`, and return how many.
+    """Write one waiting row for each subscriber id of `audience`, a query over the profile, and return how many.
 
     `languages` maps each language that has a message of its own to the condition that chooses it.
     One INSERT … SELECT in key order, so that the clustered table is only appended to.
@@ -63,15 +62,11 @@ def freeze(
     language: ColumnElement[str] = literal(default_language)
     if languages:
         language = case(*((condition, name) for name, condition in languages.items()), else_=default_language)
-    if list(audience.columns_clause_froms) == [profile]:
-        chosen: Select[Any] = audience
-    else:
-        people = audience.order_by(None).subquery()
-        chosen = select(profile.c.subscriber_id).join(people, people.c[0] == profile.c.subscriber_id)
+    [person] = audience.selected_columns
     rows = (
-        chosen.with_only_columns(
+        audience.with_only_columns(
             literal(campaign_id),
-            profile.c.subscriber_id,
+            person,
             literal(State.WAITING.value),
             language,
             literal(0),
@@ -79,7 +74,7 @@ def freeze(
             maintain_column_froms=True,
         )
         .order_by(None)
-        .order_by(profile.c.subscriber_id)
+        .order_by(person)
     )
     columns = ["campaign_id", "subscriber_id", "state", "language", "attempts", "at"]
     freezing = insert(delivery).from_select(columns, rows).execution_options(preserve_rowcount=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from sqlalchemy import insert, select, true
+from sqlalchemy import false, insert, select, true
 
 from outreach.campaigns.audience import Audience, Purpose, choose, held_out
 from outreach.campaigns.frequency import Cap, Frequency, frequency
@@ -158,6 +158,18 @@ def test_the_frozen_rows_are_the_chosen_people(city: Store) -> None:
         frozen = freeze(connection, 9, found.people, languages={}, default_language="en", now=NOW)
         rows = connection.execute(select(delivery.c.subscriber_id).where(delivery.c.campaign_id == 9)).scalars().all()
     assert (frozen, list(rows)) == (5, [ADA, DOT, EVE, FAY, GUS])
+
+
+def test_each_audience_is_its_own_however_many_are_chosen_in_one_transaction(city: Store) -> None:
+    sent(city, 7, [DOT], days=1)
+    capped = Frequency({"regular": Cap(1, 30)})
+    found = []
+    with city.write() as connection:
+        for rule, frequency in ((true(), None), (profile.c.subscriber_id <= EVE, capped), (false(), capped)):
+            purpose = Purpose(PARKING, "regular")
+            audience = choose(connection, rule, purpose=purpose, frequency=frequency, now=NOW)
+            found.append((set(connection.execute(audience.people).scalars()), sum(audience.excluded.values())))
+    assert found == [({ADA, DOT, EVE, FAY, GUS}, 2), ({ADA, EVE}, 3), (set(), 0)]
 
 
 @pytest.mark.parametrize("cap", ["4 per week", "0 in 7 days", "4 in 0 days", "many"])
