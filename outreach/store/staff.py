@@ -19,6 +19,7 @@ from outreach.store import audit
 from outreach.store.acting import HOUSE, Actor, Grant, require
 from outreach.store.permissions import ROLES as RIGHTS
 from outreach.store.permissions import Object, Right, Verb
+from outreach.store.staff_links import MAX_CODES
 from outreach.store.tables import department as departments
 from outreach.store.tables import staff, staff_link, staff_role
 
@@ -142,7 +143,7 @@ def mail_code(connection: Connection, member: Member, code_hash: bytes, *, now: 
     """Remember the code that is about to be mailed to somebody's address; False if one was just now."""
     fresh = staff.c.code_at.is_(None) | (staff.c.code_at <= now - CODE_EVERY)
     changed = connection.execute(
-        update(staff).where(staff.c.id == member.id, fresh).values(code_hash=code_hash, code_at=now)
+        update(staff).where(staff.c.id == member.id, fresh).values(code_hash=code_hash, code_at=now, code_tries=0)
     ).rowcount
     return bool(changed)
 
@@ -153,7 +154,14 @@ def forget_code(connection: Connection, member: Member) -> None:
 
 
 def verify(connection: Connection, member: Member, code_hash: bytes, *, now: dt.datetime) -> bool:
-    """Whether this is the code that was mailed, not too long ago: then the address is verified. A code works once."""
+    """Whether this is the code that was mailed, not too long ago: then the address is verified. A code works once.
+
+    Each call counts as a try, so commit it whatever it says; after MAX_CODES no code is looked at any more.
+    """
+    left = (staff.c.id == member.id) & (staff.c.code_tries < MAX_CODES)
+    counted = update(staff).where(left).values(code_tries=staff.c.code_tries + 1)
+    if not connection.execute(counted).rowcount:
+        return False
     mailed = (staff.c.code_hash == code_hash) & (staff.c.code_at > now - CODE_FOR)
     changed = connection.execute(
         update(staff).where(staff.c.id == member.id, mailed).values(verified_at=now, code_hash=None)

@@ -6,9 +6,11 @@ import re
 
 import pytest
 
-from outreach.errors import TryAgain
+from outreach.campaigns import verifying
+from outreach.errors import Blocked, TryAgain
 from outreach.store import staff
 from outreach.store.database import Store
+from outreach.store.staff_links import MAX_CODES
 from outreach.testing import FaultServer
 
 
@@ -91,3 +93,22 @@ def test_only_the_latest_code_counts(store: Store, now):
         assert staff.mail_code(connection, dana, b"b" * 32, now=later)
         assert not staff.verify(connection, dana, b"a" * 32, now=later)
         assert staff.verify(connection, dana, b"b" * 32, now=later)
+
+
+def test_ten_wrong_codes_are_enough_until_another_is_mailed(store: Store, now):
+    """Counted and kept, though each of them is refused."""
+    with store.write() as connection:
+        dana = staff.add(
+            connection, "Dana Lee", address="dana@city.example", role="administrator", public_key=bytes(32), now=now
+        )
+        assert staff.mail_code(connection, dana, verifying._hash(dana, "12345678"), now=now)
+    for guess in range(MAX_CODES):
+        with pytest.raises(Blocked, match="or 10 were tried"):
+            verifying.verify(store, dana, f"{guess:08}", now=now)
+    with pytest.raises(Blocked):
+        verifying.verify(store, dana, "1234 5678", now=now)
+    with store.write() as connection:
+        assert staff.mail_code(connection, dana, verifying._hash(dana, "12345678"), now=now + staff.CODE_EVERY)
+    verifying.verify(store, dana, "1234 5678", now=now + staff.CODE_EVERY)
+    with store.read() as connection:
+        assert staff.everyone(connection)[0].verified_at == now + staff.CODE_EVERY

@@ -31,6 +31,7 @@ staff = Table(
     Column("verified_at", Instant),  # mail to the address was answered; NULL: it may be a stranger's
     Column("code_hash", LargeBinary(32)),  # of the code that was mailed there
     Column("code_at", Instant),
+    Column("code_tries", Integer, nullable=False, server_default="0"),
 )
 
 staff_role = Table(
