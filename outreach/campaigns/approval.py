@@ -14,7 +14,7 @@ from outreach.addresses import fold
 from outreach.campaigns import credentials
 from outreach.campaigns.compiling import compile_all
 from outreach.campaigns.definition import load
-from outreach.campaigns.series import approved_as, drifted, is_digest, quoted
+from outreach.campaigns.series import approved_as, drifted, is_digest, is_reworded, quoted
 from outreach.campaigns.terms import plan_hash, sending_domain
 from outreach.errors import ApprovalMissing, Blocked, OutreachError
 from outreach.rendering.message import CompiledMessage
@@ -193,9 +193,8 @@ def _stored_drift(connection: Connection, campaign: Campaign) -> Iterator[str]:
 def _approval_drift(connection: Connection, campaign: Campaign) -> Iterator[str]:
     """Why the approval does not hold: its own, its series' for an occurrence, its campaigns' for a digest."""
     if is_digest(campaign):
-        for each in quoted(connection, campaign):
-            if list(_approval_drift(connection, each)):
-                yield f"the approval of {each.name}, which it quotes"
+        for each, content in quoted(connection, campaign):
+            yield from (f"{what} of {each.name}, which it quotes" for what in quoted_drift(connection, each, content))
         return
     series = approved_as(connection, campaign)
     if series is None:
@@ -205,6 +204,16 @@ def _approval_drift(connection: Connection, campaign: Campaign) -> Iterator[str]
         yield "the approval: it was not signed by the person it names, or not for this plan"
     elif series is not campaign:
         yield from drifted(series, campaign)
+
+
+def quoted_drift(connection: Connection, campaign: Campaign, content: Mapping[str, Any]) -> Iterator[str]:
+    """What of a campaign is not as it was approved, where a digest quotes it with these words."""
+    if plan_hash(campaign.plan) != campaign.plan_hash:
+        yield "the plan"
+    if list(_approval_drift(connection, campaign)):
+        yield "the approval"
+    if is_reworded(campaign, content):
+        yield "the words in digests"
 
 
 def _holds(connection: Connection, campaign: Campaign) -> bool:

@@ -21,7 +21,7 @@ from outreach.campaigns.definition import CampaignError, Definition, load
 from outreach.campaigns.estimate import Estimate, estimate
 from outreach.campaigns.frequency import frequency
 from outreach.campaigns.pictures import Pictures
-from outreach.campaigns.series import stands_for
+from outreach.campaigns.series import item_hash, stands_for
 from outreach.campaigns.terms import plan_hash, terms
 from outreach.errors import Blocked
 from outreach.rendering.message import CompiledMessage
@@ -249,12 +249,13 @@ def _whom(
 
 
 def _record(written: _Written) -> dict[str, Any]:
-    """What was meant at that moment: the rule's segments and a hash over both, images, and when it is due."""
+    """What was meant at that moment: the rule's segments and a hash over both, images, words in digests, the time."""
     rule, catalogue = written.main.to, written.catalogue
     return {
         "segments": segments_of(rule, catalogue),
         "rule_hash": rule_hash(rule, catalogue),
         "images": list(written.images),
+        **({"item": item_hash(written.item)} if written.item else {}),
         **written.timing.document(),
     }
 

@@ -7,7 +7,7 @@ stands for the campaigns it quotes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -65,12 +65,26 @@ def drifted(series: Campaign, occurrence: Campaign) -> Iterator[str]:
     for name, words in _SAME.items():
         if series.plan.get(name) != occurrence.plan.get(name):
             yield words
+    item = series.plan.get("item")  # None where digests were not on, or before plans named it
+    if item is not None and occurrence.plan.get("item", item) != item:
+        yield "its words in digests"
     for part in ("text", "zone", "rule"):
         if series.plan.get("schedule", {}).get(part) != occurrence.plan.get("schedule", {}).get(part):
             yield "the schedule"
             return
 
 
-def quoted(connection: Connection, digest: Campaign) -> list[Campaign]:
-    """The campaigns that a digest carries to anybody; entries of feeds belong to none."""
-    return [campaigns.get(connection, each) for each in digests.campaigns_in(connection, digest.id)]
+def item_hash(content: Mapping[str, Any]) -> str:
+    """What binds a plan to the words that digests have of it."""
+    return plan_hash(content)
+
+
+def quoted(connection: Connection, digest: Campaign) -> Iterator[tuple[Campaign, Mapping[str, Any]]]:
+    """The campaigns that a digest carries to anybody, with their words; entries of feeds belong to none."""
+    for each in digests.campaigns_in(connection, digest.id):
+        yield campaigns.get(connection, each), digests.content_of(connection, each)
+
+
+def is_reworded(campaign: Campaign, content: Mapping[str, Any]) -> bool:
+    """Whether a campaign's words in digests are not those that were approved. Plans once named none."""
+    return bool(campaign.plan.get("item", item_hash(content)) != item_hash(content))

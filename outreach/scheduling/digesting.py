@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Connection
 
+from outreach.campaigns.approval import quoted_drift
 from outreach.campaigns.schedule import resolve
 from outreach.campaigns.terms import plan_hash
 from outreach.errors import ConfigurationError
@@ -84,9 +85,10 @@ def gather(store: Store, settings: Settings, *, now: dt.datetime, troubles: list
         known = digests.items(connection, {each for items in wanted.values() for each in items})
         locales = digests.locales(connection, wanted)
         fields = frozenset(load_catalogue(connection, segments={}).fields)
-    faults: dict[int, str] = {}
+        faults = _altered(connection, known)
+    shown = {who: left for who, mine in wanted.items() if (left := [each for each in mine if each not in faults])}
     make = partial(compile_batch, settings=settings, locales=locales, fields=fields)
-    made = [each for batch in batches(wanted, known) for each in compiled(batch, make, faults)]
+    made = [each for batch in batches(shown, known) for each in compiled(batch, make, faults)]
     with store.write() as connection:
         checkpoints.lock(connection, f"{_DONE}lock")
         still = digests.due_items(connection, due)
@@ -108,6 +110,17 @@ def gather(store: Store, settings: Settings, *, now: dt.datetime, troubles: list
     if troubles is not None:
         troubles.extend(told)
     return names
+
+
+def _altered(connection: Connection, known: Mapping[int, Item]) -> dict[int, str]:
+    """The items of campaigns that are not what was approved."""
+    found = {}
+    for item in known.values():
+        if item.campaign_id is not None:
+            drift = list(quoted_drift(connection, campaigns.get(connection, item.campaign_id), item.content))
+            if drift:
+                found[item.id] = f"not what was approved: {', '.join(drift)}"
+    return found
 
 
 def _told(

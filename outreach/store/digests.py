@@ -317,6 +317,13 @@ def campaigns_in(connection: Connection, campaign_id: int) -> list[int]:
     return sorted(connection.execute(about.distinct()).scalars())
 
 
+def content_of(connection: Connection, campaign_id: int) -> Mapping[str, Any]:
+    """What digests have of a campaign, by language."""
+    mine = select(item.c.content).where(item.c.campaign_id == campaign_id)
+    found: Mapping[str, Any] = connection.execute(mine).scalar_one()
+    return found
+
+
 def topics_in(connection: Connection, campaign_id: int, subscriber_id: int) -> list[int]:
     """The topics of one person's digest: what its unsubscribe link leaves."""
     found: list[Any] = (

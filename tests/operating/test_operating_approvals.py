@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 import pytest
 
 from outreach import clock
-from outreach.campaigns import credentials, lifecycle
+from outreach.campaigns import credentials, lifecycle, series
 from outreach.campaigns.approval import approve
 from outreach.campaigns.plan import plan
 from outreach.campaigns.terms import plan_hash
 from outreach.errors import Blocked
 from outreach.scheduling import digesting
 from outreach.scheduling.due import find_due
-from outreach.store import campaigns, digests, staff
+from outreach.store import campaigns, digests, staff, tables
 from outreach.store.campaigns import Status
 from outreach.store.tables import campaign as table
 
@@ -129,6 +130,48 @@ def test_a_digest_stands_on_the_campaigns_it_quotes(town, digest):
     change(town, "sweeping-1", approval=None)
     with pytest.raises(Blocked, match="the approval of sweeping-1, which it quotes"):
         lifecycle.check(town.store, town.settings, digest)
+
+
+def test_an_item_reworded_by_hand_is_left_out_by_name_and_the_others_go_out(town, signed, at, monkeypatch):
+    monkeypatch.setattr(clock, "now", lambda: at("2027-03-02 17:00"))
+    for name in ("sweeping", "picnic"):
+        signed(name, now=at("2027-03-01 12:00"))
+    with town.store.write() as connection:
+        for name in ("sweeping", "picnic"):
+            digests.publish(connection, campaigns.find(connection, f"{name}-1").id, now=at("2027-03-01 13:00"))
+        first = campaigns.find(connection, "sweeping-1").id
+        forged = {"en": {"title": "Pay your fine", "body": "[Pay](https://evil.example/)"}}
+        connection.execute(tables.item.update().where(tables.item.c.campaign_id == first).values(content=forged))
+    told: list[str] = []
+    (name,) = digesting.gather(town.store, town.settings, now=at("2027-03-02 17:00"), troubles=told)
+    assert told == [
+        "digests: sweeping-1 is left out, and all else goes out: not what was approved: the words in digests. 1 people "
+        "wait for it; they get it once that is mended. Mend it, or take it out with: outreach campaigns stop sweeping-1"
+    ]
+    with town.store.read() as connection:
+        digest = campaigns.find(connection, name)
+        text = campaigns.messages(connection, digest.id)["en"]["text"]
+        assert [each.name for each, _ in series.quoted(connection, digest)] == ["picnic-1"]
+    assert ("About picnic" in text, "Pay your fine" in text) == (True, False)
+    assert lifecycle.check(town.store, town.settings, name).name == name
+
+
+def test_a_digest_is_held_against_the_words_it_quotes_before_it_is_sent(town, digest):
+    with town.store.write() as connection:
+        connection.execute(tables.item.update().values(content={"en": {"title": "Pay", "body": "now"}}))
+    with pytest.raises(Blocked, match="the words in digests of sweeping-1, which it quotes"):
+        lifecycle.check(town.store, town.settings, digest)
+
+
+def test_a_plan_that_names_no_words_for_digests_is_an_old_one(town, signed, at):
+    signed("sweeping", now=at("2027-03-01 12:00"))
+    with town.store.read() as connection:
+        planned = campaigns.find(connection, "sweeping-1")
+    old = dataclasses.replace(planned, plan={key: value for key, value in planned.plan.items() if key != "item"})
+    assert [series.is_reworded(each, {"en": {"title": "Old", "body": "words"}}) for each in (planned, old)] == [
+        True,
+        False,
+    ]
 
 
 def test_in_trial_mode_a_digest_reaches_nobody_but_staff(town, digest):
