@@ -24,9 +24,10 @@ from outreach.events import Kind
 from outreach.store.bulk import given
 from outreach.store.consent import CONFIRMED, Frequency, SubscriptionStatus
 from outreach.store.deliveries import State
+from outreach.store.subscribers import ACTIVE
 from outreach.store.tables import campaign, consent, delivery, feedback, profile, subscription, sunset, topic
+from outreach.store.topics import MANDATORY
 
-ACTIVE = 1
 WINDOW = dt.timedelta(days=90)
 CADENCES = ((60, 60), (20, 120), (10, 180), (0, 270))
 """At least so many mails in 90 days; then so many days of silence are long. Vendors' defaults, rounded."""
@@ -34,7 +35,6 @@ LEAST = 5
 """Mails without an answer before anybody is asked at all."""
 STEP_DAYS = 30
 """Between being asked, written to less, and paused."""
-EXEMPT = ("statutory", "emergency")
 SOURCE = "sunset"
 _LIFE = (Kind.UNSUBSCRIBE, Kind.PREFERENCES, Kind.CONFIRM, Kind.UNDO)
 _BATCH = 5000
@@ -141,7 +141,7 @@ def _note(connection: Connection, people: Sequence[Silent], *, now: dt.datetime)
 def _change(
     connection: Connection, people: dict[int, Silent], step: Step, values: dict[str, object], now: dt.datetime
 ) -> None:
-    regular = select(topic.c.id).where(topic.c.message_class.not_in(EXEMPT))
+    regular = select(topic.c.id).where(topic.c.message_class.not_in(MANDATORY))
     mine = (
         subscription.c.subscriber_id.in_(list(people))
         & subscription.c.topic_id.in_(regular)
@@ -200,7 +200,7 @@ def _received(connection: Connection, *, now: dt.datetime) -> dict[int, int]:
         .join(campaign, campaign.c.id == delivery.c.campaign_id)
         .where(
             campaign.c.started_at >= now - WINDOW,
-            campaign.c.message_class.not_in(EXEMPT),
+            campaign.c.message_class.not_in(MANDATORY),
             delivery.c.state == State.ACCEPTED.value,
         )
         .group_by(delivery.c.subscriber_id)

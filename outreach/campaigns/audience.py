@@ -38,15 +38,13 @@ from outreach.campaigns.frequency import Frequency
 from outreach.store import audiences
 from outreach.store.bulk import given
 from outreach.store.campaigns import Campaign, Status
-from outreach.store.consent import PURPOSE
+from outreach.store.consent import CONFIRMED, PURPOSE
 from outreach.store.deliveries import State
 from outreach.store.membership import among
+from outreach.store.subscribers import ACTIVE
 from outreach.store.tables import campaign, consent, delivery, profile, subscriber, subscription, suppression
+from outreach.store.topics import EMERGENCY, MANDATORY
 
-ACTIVE = 1
-CONFIRMED = 1
-EMERGENCY = "emergency"
-MANDATORY = ("statutory", EMERGENCY)
 SENT = (Status.SENDING, Status.PAUSED, Status.STOPPED, Status.FINISHED)
 _UNDER_WAY = (Status.APPROVED, Status.SENDING, Status.PAUSED)
 _HAS_IT = (State.WAITING, State.SENDING, State.ACCEPTED, State.IN_DOUBT)

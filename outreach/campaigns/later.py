@@ -23,9 +23,7 @@ from outreach.settings import Settings
 from outreach.store import digests
 from outreach.store import schedule as occurrences
 from outreach.store.campaigns import Campaign
-from outreach.store.topics import Topic
-
-REGULAR = "regular"
+from outreach.store.topics import REGULAR, Topic
 
 
 @dataclass(frozen=True, slots=True)

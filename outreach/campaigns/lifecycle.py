@@ -35,6 +35,7 @@ from outreach.store.campaigns import Campaign, Status
 from outreach.store.database import Store
 from outreach.store.deliveries import State
 from outreach.store.installation import refuse_restored
+from outreach.store.topics import EMERGENCY
 from outreach.tokens import Purpose, load_keys
 from tracking.links import LinkTable, publish
 
@@ -190,7 +191,7 @@ def _start(store: Store, settings: Settings, campaign: Campaign) -> bool:
         )
         if begins:
             later.begin(connection, campaign, now=now)
-            if campaign.message_class != claims.EMERGENCY:
+            if campaign.message_class != EMERGENCY:
                 place_seeds(connection, settings.root / SEEDS, campaign)
     return begins
 

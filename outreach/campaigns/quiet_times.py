@@ -14,8 +14,7 @@ from outreach.settings import Settings
 from outreach.store.campaigns import Campaign
 from outreach.store.deliveries import State
 from outreach.store.tables import delivery, profile
-
-REGULAR = "regular"
+from outreach.store.topics import REGULAR
 
 
 @dataclass(frozen=True, slots=True)

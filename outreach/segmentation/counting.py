@@ -14,10 +14,9 @@ from sqlalchemy.exc import OperationalError
 
 from outreach.errors import TryAgain
 from outreach.store.dialects import mapped
+from outreach.store.subscribers import ACTIVE
 from outreach.store.tables import profile
 
-ACTIVE = 1
-"""profile.status of somebody who is there, confirmed and not paused."""
 PREVIEW_SECONDS = 2.0
 _STEPS = 20_000
 """SQLite's virtual machine looks at the clock after so many instructions."""

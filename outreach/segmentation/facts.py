@@ -11,7 +11,7 @@ from outreach.events import Kind
 from outreach.segmentation.fields import Catalogue
 from outreach.segmentation.person import ActiveDay, Engagement, Mail, Person
 from outreach.segmentation.questions import CAMPAIGN, DEPARTMENT, TOPIC
-from outreach.segmentation.sql import CONFIRMED
+from outreach.store.consent import CONFIRMED
 from outreach.store.deliveries import State
 from outreach.store.dialects import EPOCH
 from outreach.store.engagement import days_of

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from outreach.segmentation.counting import select_ids
 from outreach.segmentation.fields import Catalogue, Type
-from outreach.segmentation.sql import CONFIRMED
+from outreach.store.consent import CONFIRMED
 from outreach.store.tables import profile, subscriber, subscription
 
 SHARED_BY = 5

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, not_, select
 
-from outreach.segmentation.counting import ACTIVE, limited
+from outreach.segmentation.counting import limited
+from outreach.store.subscribers import ACTIVE
 from outreach.store.tables import profile, subscriber
 
 Pattern = tuple[bool, ...]

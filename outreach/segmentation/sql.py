@@ -42,6 +42,7 @@ from outreach.segmentation.questions import (
     Total,
 )
 from outreach.segmentation.rules import CountKind, Rule
+from outreach.store.consent import CONFIRMED
 from outreach.store.deliveries import State
 from outreach.store.dialects import EPOCH
 from outreach.store.membership import absent, among
@@ -59,7 +60,6 @@ from outreach.store.tables import (
     suppression,
 )
 
-CONFIRMED = 1
 """subscription.status of somebody who wants the topic."""
 _LATE = dt.timedelta(days=30)
 """After its end a campaign's deliveries may still be settled (doubts resolved), but not for longer than this."""

@@ -13,16 +13,13 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, select
 
 from outreach.segmentation.clauses import Clause
-from outreach.segmentation.counting import ACTIVE
 from outreach.segmentation.fields import Catalogue, Topic
-from outreach.segmentation.sql import CONFIRMED
 from outreach.segmentation.wording import Wording
 from outreach.store import suppressions
-from outreach.store.consent import PURPOSE
+from outreach.store.consent import CONFIRMED, PURPOSE
+from outreach.store.subscribers import ACTIVE
 from outreach.store.tables import consent, profile, subscriber, subscription, topic
-
-MANDATORY = ("statutory", "emergency")
-"""Message classes that need nobody's consent, because the law or an emergency is the reason to write."""
+from outreach.store.topics import MANDATORY
 
 
 def standing(

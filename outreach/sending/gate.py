@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from outreach.store.claims import Claimed
+from outreach.store.consent import CONFIRMED
 from outreach.store.deliveries import State
+from outreach.store.subscribers import ACTIVE
+from outreach.store.topics import MANDATORY
 
-ACTIVE = 1
-CONFIRMED = 1
-MANDATORY = frozenset({"statutory", "emergency", "transactional"})
-"""Message classes that go to people without a subscription: the law or their safety asks for it."""
+UNASKED = frozenset({*MANDATORY, "transactional"})
+"""Message classes that go to people without a subscription."""
 CONFIRMATION = "confirmation"
 """Asks whether it was really they: goes to whoever is not confirmed yet, or had left."""
 COMPLAINT = "complaint"
@@ -41,7 +42,7 @@ def gate(claimed: Claimed, *, message_class: str) -> LeftOut | None:
         return LeftOut(State.SUPPRESSED, claimed.suppressed)
     if claimed.status != ACTIVE:
         return LeftOut(State.EXCLUDED, "no longer active")
-    if message_class not in MANDATORY and claimed.subscription != CONFIRMED:
+    if message_class not in UNASKED and claimed.subscription != CONFIRMED:
         return LeftOut(State.EXCLUDED, "left the topic")
     if claimed.capped is not None:
         return LeftOut(State.EXCLUDED, claimed.capped)

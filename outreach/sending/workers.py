@@ -25,7 +25,7 @@ from outreach.rendering.dkim import Signer
 from outreach.rendering.message import CompiledMessage
 from outreach.sending.archive import Archive
 from outreach.sending.breaker import Breaker
-from outreach.sending.gate import MANDATORY
+from outreach.sending.gate import UNASKED
 from outreach.sending.ledger import Ledger
 from outreach.sending.mx import KEEP, keep_looking
 from outreach.sending.pipeline import Pipeline
@@ -44,6 +44,7 @@ from outreach.store.campaigns import Campaign, Status
 from outreach.store.caps import Reached
 from outreach.store.database import Store
 from outreach.store.deliveries import State
+from outreach.store.topics import EMERGENCY
 from outreach.tokens import KeyRing, load_keys
 
 Progress = Callable[[Counter[State]], None]
@@ -206,7 +207,7 @@ async def _work(
     progress: Progress | None,
 ) -> Counter[State]:
     breaker, now = Breaker(orders.crew), clock.hands()
-    urgent = campaign.message_class == "emergency"
+    urgent = campaign.message_class == EMERGENCY
     caps = Reached.of(campaign)
     with Ledger(store, campaign.id, folder=orders.journal_folder, clock=now, urgent=urgent, caps=caps) as ledger:
         throttle = _throttle(store, campaign, orders, worker=ledger.worker_id)
@@ -250,7 +251,7 @@ def _throttle(store: Store, campaign: Campaign, orders: Orders, *, worker: int) 
         domains = throttles.domains(connection, since=_now() - KEEP)
     relays = [urlsplit(url).hostname or url for url in orders.relay_url.split()]
     curves = load_warmup(orders.workspace, [orders.domain, *relays])
-    mandatory = campaign.message_class in MANDATORY
+    mandatory = campaign.message_class in UNASKED
     return Throttle(
         store,
         load_shaping(orders.workspace),

@@ -18,8 +18,8 @@ from outreach.store.checkpoints import lock
 from outreach.store.deliveries import State
 from outreach.store.facts import Claimed
 from outreach.store.tables import campaign, delivery
+from outreach.store.topics import REGULAR
 
-REGULAR = "regular"
 _CAP = re.compile(r"(\d{1,4})\s+in\s+(\d{1,3})\s+days?", re.IGNORECASE)
 _LOOK_EVERY = dt.timedelta(seconds=5)
 """How long it may take until a campaign that was just started counts."""

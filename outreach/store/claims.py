@@ -30,10 +30,10 @@ from outreach.store.tables import (
     turn,
     worker,
 )
+from outreach.store.topics import EMERGENCY
 
 SENDING = "sending"
 STOPPED = "stopped"
-EMERGENCY = "emergency"
 
 
 class FenceLost(OutreachError):

@@ -80,10 +80,6 @@ def hold(connection: Connection, reason: str, *, now: dt.datetime) -> None:
         connection.execute(insert(installation).values(values))
 
 
-def held_since(connection: Connection) -> dt.datetime | None:
-    return connection.execute(select(installation.c.held_at)).scalar()
-
-
 def release(connection: Connection, data: Path) -> None:
     """This is a new installation from now on; the one it came from, should it live, is another."""
     connection.execute(installation.delete())

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from outreach.errors import UsageError
 from outreach.store.dialects import from_ms
@@ -116,8 +116,3 @@ def _fill(connection: Connection, name: str, slot: str) -> Used:
 
 def _moment(slot: str, value: object) -> object:
     return from_ms(value) if slot[0] == "d" and isinstance(value, int) else value
-
-
-def known_by(connection: Connection, slot: str) -> int:
-    """How many people have a value in a slot."""
-    return connection.execute(select(func.count(profile.c[slot]))).scalar_one()

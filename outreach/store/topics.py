@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -14,6 +14,12 @@ from outreach.store.permissions import Object, Verb
 from outreach.store.tables import department, topic
 
 MAX_NAME = 200
+REGULAR: Final = "regular"
+STATUTORY: Final = "statutory"
+EMERGENCY: Final = "emergency"
+"""The classes a topic's messages can have."""
+MANDATORY: Final = (STATUTORY, EMERGENCY)
+"""They go to people without a subscription, at once: the law or their safety asks for it."""
 
 
 @dataclass(frozen=True, slots=True)
