@@ -6,7 +6,7 @@ import datetime as dt
 import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -16,7 +16,7 @@ from outreach.campaigns.compiling import compile_all
 from outreach.campaigns.definition import load
 from outreach.campaigns.series import approved_as, drifted, is_digest, is_reworded, quoted
 from outreach.campaigns.terms import plan_hash, sending_domain
-from outreach.errors import ApprovalMissing, Blocked, OutreachError
+from outreach.errors import ApprovalMissing, Blocked, OutreachError, UsageError
 from outreach.rendering.message import CompiledMessage
 from outreach.segmentation.catalogue import load_catalogue
 from outreach.settings import Settings
@@ -25,6 +25,9 @@ from outreach.store.acting import shell_user
 from outreach.store.campaigns import Campaign, Status
 from outreach.store.database import Store
 from outreach.store.staff import Member
+
+LONGEST_NAME: Final = 60
+"""Of somebody who approves and is no user; ours."""
 
 
 def approve(
@@ -39,7 +42,8 @@ def approve(
     """Record that `by` approved a plan as it stands, signed with their token.
 
     While there are no users, the shell's user is recorded beside the name. ApprovalMissing when the token is not
-    `by`'s, or when a plan for more than `above` people would be approved by whoever made it.
+    `by`'s, or when a plan for more than `above` people would be approved by whoever made it; UsageError for a name
+    that is too long to keep.
     """
     environment = os.environ if environment is None else environment
     with store.write() as connection:
@@ -47,7 +51,10 @@ def approve(
         refuse_drift(connection, campaign)
         member = credentials.current(connection, environment=environment)
         if member is None:
-            return _record(connection, campaign, who=f"{by} (shell user {shell_user()})", approval=None, now=now)
+            if len(by) > LONGEST_NAME:
+                raise UsageError(f"`--by` has {len(by)} characters; write a name of at most {LONGEST_NAME}")
+            who = f"{by} (shell user {shell_user()[:32]})"
+            return _record(connection, campaign, who=who, approval=None, now=now)
         if fold(by) != fold(member.name):
             raise ApprovalMissing(f"the token is {member.name}'s, not {by}'s; everybody approves with their own")
         token = environment.get(credentials.VARIABLE, "")

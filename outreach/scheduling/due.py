@@ -21,7 +21,7 @@ from outreach.campaigns.approval import refuse_edits
 from outreach.campaigns.plan import EmptyAudience
 from outreach.campaigns.plan import plan as make_plan
 from outreach.campaigns.schedule import not_after, parse, shown
-from outreach.campaigns.series import is_digest, stands_for
+from outreach.campaigns.series import approved_as, is_digest
 from outreach.errors import Blocked, OutreachError
 from outreach.segmentation.catalogue import load_catalogue
 from outreach.settings import Settings
@@ -209,18 +209,24 @@ def _plan(
     def sealed(connection: Connection, campaign_id: int) -> None:
         if not schedule.claim(connection, series.file, at, campaign_id=campaign_id, now=now):
             raise _Taken(f"{series.file} is planned for {at:%Y-%m-%d %H:%M} already")
-        origin = stands_for(series)["series"]["name"]
         campaigns.set_status(
             connection,
             campaign_id,
             Status.APPROVED,
             only_from=(Status.PLANNED,),
             approved_at=now,
-            approved_by=f"{series.approved_by}"[:60] + f", with {origin} for every occurrence",
+            approved_by=_approver(approved_as(connection, series) or series),
         )
 
     path = settings.root / str(series.plan["file"])
     make_plan(store, settings, path, segments=segments, now=now, occurrence=at, series=series, sealed=sealed)
+
+
+def _approver(origin: Campaign) -> str:
+    """Who approved an occurrence: whoever approved its series."""
+    words = f", with {origin.name} for every occurrence"
+    room = max(campaigns.APPROVER_LENGTH - len(words), 0)
+    return f"{(origin.approved_by or '')[:room]}{words}"[: campaigns.APPROVER_LENGTH]
 
 
 def _end(series: Campaign, settings: Settings, at: dt.datetime) -> dt.datetime:

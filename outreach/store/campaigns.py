@@ -23,6 +23,9 @@ from outreach.store.permissions import Object, Verb
 from outreach.store.tables import campaign, message
 from outreach.store.tables.base import LAST_ID
 
+APPROVER_LENGTH: Final = 120
+"""Characters of `approved_by` that are kept."""
+
 
 class Status(StrEnum):
     """Where a campaign stands."""

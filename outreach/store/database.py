@@ -9,15 +9,16 @@ A `write` takes the writer's lock at once and commits when the block ends; a `re
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, OperationalError
 
-from outreach.errors import ConfigurationError, OutreachError, TryAgain
+from outreach.errors import ConfigurationError, OutreachError, TryAgain, UsageError
 from outreach.store.acting import guard
 from outreach.store.dialects import WRITING, prepare
 
@@ -107,6 +108,12 @@ def _transaction(engine: Engine, *, writing: bool) -> Iterator[Connection]:
             yield connection
     except OperationalError as error:
         raise plain(error, engine) from error
+    except DataError as error:
+        # PostgreSQL quotes the value behind its first line, and sometimes in it.
+        said = re.sub(r'".*"', '"…"', str(error.orig).strip().splitlines()[0])
+        raise UsageError(
+            f"a value is longer or larger than the database can hold ({said}); nothing was changed"
+        ) from None
 
 
 def plain(error: OperationalError, engine: Engine) -> OutreachError:

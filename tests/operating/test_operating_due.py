@@ -10,7 +10,7 @@ from outreach.campaigns import later, lifecycle
 from outreach.campaigns.approval import approve
 from outreach.campaigns.definition import CampaignError
 from outreach.campaigns.plan import plan
-from outreach.errors import Blocked
+from outreach.errors import Blocked, UsageError
 from outreach.scheduling import digesting
 from outreach.scheduling.due import coming, find_due
 from outreach.store import campaigns, schedule
@@ -218,3 +218,27 @@ def test_a_campaign_file_called_digest_is_no_digest(town, approved, at):
         assert campaigns.find(connection, "digest").name == "digest-1"
     names = [each.name for each in due(town, at("2027-03-15 16:00")).campaigns]
     assert names == ["digest-2"]
+
+
+def test_every_occurrence_names_who_approved_the_first_within_what_the_store_keeps(town, approved, at):
+    name = "street-sweeping-reminder-for-district-3-and-its-neighbours"
+    approved(name, now=at("2027-03-01 12:00"), schedule="FREQ=DAILY from 2027-03-08 09:00")
+    words = f", with {name}-1 for every occurrence"
+    for day in range(8, 12):
+        now = at(f"2027-03-{day:02} 17:00")
+        (campaign,) = due(town, now).campaigns
+        start(town, campaign, now)
+        if day > 8:
+            who = "Dana Lee (shell user "[: 120 - len(words)]
+            assert campaign.approved_by is not None
+            assert (campaign.approved_by[: len(who)], campaign.approved_by[-len(words) :]) == (who, words)
+            assert len(campaign.approved_by) <= 120
+
+
+def test_a_name_too_long_to_approve_is_refused_in_words(town, at):
+    town.people(["ada"], [town.topic("Parking")], at=at("2026-01-01 00:00"))
+    planned = plan(
+        town.store, town.settings, town.campaign("x", topic="Parking"), segments={}, now=at("2027-03-01 12:00")
+    )
+    with pytest.raises(UsageError, match="`--by` has 110 characters"):
+        approve(town.store, planned.name, by="D" * 110, now=at("2027-03-01 12:00"))

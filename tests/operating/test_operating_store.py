@@ -8,8 +8,10 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from outreach.campaigns import difference
+from outreach.errors import UsageError
 from outreach.store import campaigns, digests, schedule, staff_links, tables, topics
 from outreach.store.consent import CONFIRMED, Frequency
+from outreach.store.database import Store
 from outreach.store.digests import Due, Readers
 from outreach.store.schedule import State
 
@@ -89,3 +91,16 @@ def test_a_number_that_nothing_can_have_is_nobodys(store, number):
 def test_a_digit_that_is_no_number_is_no_campaign(store):
     with store.read() as connection, pytest.raises(campaigns.UnknownCampaign, match="no campaign is called '²'"):
         campaigns.find(connection, "²")
+
+
+def test_what_the_database_cannot_hold_is_said_without_what_it_was(postgres_database):
+    store = Store.open(postgres_database)
+    try:
+        with pytest.raises(UsageError) as told, store.write() as connection:
+            topics.ensure(connection, ["ada@example.org " * 100])
+    finally:
+        store.close()
+    assert str(told.value) == (
+        "a value is longer or larger than the database can hold (value too long for type character varying(200)); "
+        "nothing was changed"
+    )
