@@ -83,7 +83,8 @@ _VERBS: Final = (
     # (IronPort calls every refused recipient an "unknown address error")
     (
         re.compile(
-            r"does not like recipient|remote smtp server has rejected address|unknown address error \d{3}-", re.I
+            r"does not like recipient|remote smtp server has rejected address|unknown address error \d{3}-",
+            re.IGNORECASE,
         ),
         "rcpt",
     ),

@@ -47,7 +47,8 @@ _SUBJECT = re.compile(
     r"(?:temporarily|permanently) undeliver|can't be delivered|delivery delay|delayed|bounced?\b|mail failed|"
     r"message (?:has )?not|rejected (?:mail|posting)|(?:status|delivery) notification|problem delivering|"
     r"mail system error|sorry.{0,20}(?:mail|deliver)|notificaci|rückläufer|エラー|配信|returning message|non remis|"
-    r"zustell(?:ung|fehler)|no se (?:ha )?(?:puede|pudo|podido) entreg|não (?:é possível|foi) entreg|devolvid|devuelto|"
+    r"zustellfehler|zustellung (?:fehlgeschlagen|nicht möglich|verzögert)|no se (?:ha )?(?:puede|pudo|podido) entreg|"
+    r"não (?:é possível|foi) entreg|(?:mensaje|correo|mail) devuelto|mensagem devolvida|"
     r"onbestelbaar|niedostarczon|未送达|无法送达|退信|退件|недоставлен|не доставлен|olevererat|kan ikke leveres|"
     r"nedoručiteln|kézbesíthetetlen|teslim edilemedi|toimittamat",
     re.IGNORECASE,
@@ -60,7 +61,7 @@ _PHRASE = re.compile(
     r"mailbox (?:is )?(?:full|unavailable)|"
     r"user unknown|unknown user|no such user|transcript of session|rejected by|failed address|address(?:es)? failed|"
     r"undelivered|returned (?:mail|message)|delivery (?:failure|failed|error)|does not exist|over quota|"
-    r"error (?:occurred )?(?:while|delivering|sending)|unbekannt|nicht.{0,60}(?:zugestellt|erreicht|gesendet)|"
+    r"error (?:occurred )?(?:while|delivering|sending)|unbekannt|nicht.{0,60}zugestellt|nicht (?:erreicht|gesendet)|"
     r"nicht (?:gefunden|vorhanden|zustellbar)|nachrichtenzustellung|non.{0,20}(?:consegn|recapit|raggiunt)|inconnu|"
     r"n.est pas parvenu|échec|introuvable|no (?:se )?(?:ha |pudo|puede|podido).{0,40}(?:entreg|encontr|alcanz)|"
     r"não.{0,40}entreg|falha na entrega|mislukt|nie powiodło|失败|失敗|不存在|не удалось|не (?:был )?доставлен",

@@ -10,7 +10,7 @@ import pytest
 
 from outreach.bounces.classify import classify
 from outreach.bounces.found import Found, verb_in, with_codes
-from outreach.bounces.reading import read
+from outreach.bounces.reading import Kind, read
 from outreach.bounces.reasons import Reason
 
 FOLDER = Path(__file__).parent / "documented"
@@ -73,6 +73,19 @@ def test_a_server_that_still_tries_reports_no_failure(text: str) -> None:
     assert [(each.address, each.action, each.hard) for each in read(raw.encode()).recipients] == [
         ("ada@example.org", "delayed", False)
     ]
+
+
+@pytest.mark.parametrize(
+    ("subject", "text", "kind"),
+    [
+        ("AW: Zustellung des Briefes", "Ihr Brief wurde nicht gefunden, fragen Sie ada@example.org.", Kind.OTHER),
+        ("Re: paquete devuelto", "No pude encontrar el formulario. Escribo a ada@example.org.", Kind.OTHER),
+        ("Automatische Antwort: Parks", "Ich bin nicht da; bitte schreiben Sie an ada@example.org.", Kind.VACATION),
+    ],
+)
+def test_words_of_people_in_other_languages_stay_theirs(subject: str, text: str, kind: Kind) -> None:
+    raw = f"From: Ada <ada@example.net>\nTo: news@city.example\nSubject: {subject}\n\n{text}\n"
+    assert read(raw.encode()).kind is kind
 
 
 def test_a_greeting_is_no_recipient_where_the_header_names_them() -> None:
