@@ -55,6 +55,8 @@ class Ledger:
         self._urgent = urgent
         self._caps = caps
         self._waiting: deque[Claimed] = deque()
+        self._nobody = False
+        """True once nobody was due, until the next look: each lane asks before it rests, and one answer is for all."""
         self._claimed: dict[int, Claimed] = {}
         self._on_wire: set[int] = set()
         self._written: list[Written] = []
@@ -94,7 +96,7 @@ class Ledger:
 
     def claim(self, limit: int) -> list[Claimed]:
         """Up to `limit` deliveries to make now; empty when nothing is due or the campaign was paused or stopped."""
-        if not self._waiting and self.status is Status.SENDING:
+        if not self._waiting and self.status is Status.SENDING and not self._nobody:
             now = self._clock()
             reach("claiming")
             with self._store.write() as connection:
@@ -102,6 +104,7 @@ class Ledger:
                 if self._caps is not None:
                     rows = self._caps.mark(connection, rows, now=now)
             reach("claimed")
+            self._nobody = not rows
             self._waiting.extend(rows)
             self._claimed.update((row.subscriber_id, row) for row in rows)
             self._open.update(row.claim_id for row in rows)
@@ -161,6 +164,7 @@ class Ledger:
         reach("restarted")
 
     def _look(self, connection: Connection, now: dt.datetime) -> None:
+        self._nobody = False
         claims.heartbeat(connection, self._worker.id, now=now, lease=LEASE)
         self.status = campaigns.status(connection, self._campaign_id)
         if not self._urgent:

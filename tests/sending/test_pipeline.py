@@ -6,6 +6,7 @@ import email
 from collections.abc import Callable
 from dataclasses import replace
 from email import policy
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, update
@@ -17,8 +18,9 @@ from outreach.sending.shaping import OTHER, Limits, Shaping
 from outreach.sending.transports import RelayUnreachable
 from outreach.sending.transports.memory import MemoryLane, MemoryTransport
 from outreach.sending.transports.smtp import Relay, SmtpTransport
-from outreach.store import campaigns, tables
+from outreach.store import campaigns, claims, tables
 from outreach.store.campaigns import Status
+from outreach.store.claims import Claimed
 from outreach.store.deliveries import State
 from outreach.testing import Fault, FaultServer, oracle
 
@@ -237,3 +239,17 @@ def test_a_connection_that_has_nothing_to_do_for_a_moment_is_kept(world) -> None
     city.send(transport, lanes=6, shaping=in_small_portions)
     assert city.counts() == {"accepted": 100}
     assert transport.opened <= 3
+
+
+def test_when_nobody_is_left_the_store_is_asked_once_for_all_lanes(world, monkeypatch: pytest.MonkeyPatch) -> None:
+    city, asked = world(60), []
+    take = claims.take
+
+    def counted(*given: Any, **named: Any) -> list[Claimed]:
+        asked.append(take(*given, **named))
+        return asked[-1]
+
+    monkeypatch.setattr(claims, "take", counted)
+    city.send(MemoryTransport(), lanes=20)
+    assert city.counts() == {"accepted": 60}
+    assert len([each for each in asked if not each]) <= 2  # a look in between allows another
