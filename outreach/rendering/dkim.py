@@ -8,6 +8,7 @@ List-Unsubscribe and List-Unsubscribe-Post are among those covered, as one-click
 from __future__ import annotations
 
 from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
@@ -159,8 +160,8 @@ class Seal:
         return f"{self._canonical_start}{seconds}{self._canonical_names}{body_hash}; b="
 
     def header(self, body_hash: str, seconds: int, signature: bytes) -> str:
-        encoded = b64encode(signature).decode("ascii")
-        lines = "\r\n ".join(encoded[at : at + 72] for at in range(0, len(encoded), 72))
+        encoded = b2a_base64(signature, newline=False).decode("ascii")
+        lines = "\r\n ".join([encoded[at : at + 72] for at in range(0, len(encoded), 72)])
         return f"DKIM-Signature: {self._start}{seconds};\r\n h={self._names};\r\n bh={body_hash};\r\n b={lines}\r\n"
 
 
