@@ -14,7 +14,7 @@ from outreach.addresses import fold
 from outreach.campaigns import credentials
 from outreach.campaigns.compiling import compile_all
 from outreach.campaigns.definition import load
-from outreach.campaigns.series import approved_as, drifted, is_digest, is_reworded, quoted
+from outreach.campaigns.series import WINDOW, approved_as, drifted, is_digest, is_reworded, quoted
 from outreach.campaigns.terms import plan_hash, sending_domain
 from outreach.errors import ApprovalMissing, Blocked, OutreachError, UsageError
 from outreach.rendering.message import CompiledMessage
@@ -179,6 +179,9 @@ def _edits(
         yield f"the sender, now {sender}"
     if " ".join(main.schedule.split()) != campaign.plan.get("schedule", {}).get("text", ""):
         yield "the schedule"
+    window = " ".join(main.not_after.split())
+    if campaign.plan.get("window", window) != window:
+        yield WINDOW
     if sending_domain(settings, main) != campaign.plan["domain"]:
         yield "the sending domain"
     if settings.tracking_url != campaign.plan["tracking_url"]:

@@ -33,6 +33,8 @@ class Timing:
     schedule: Schedule | None = None
     at: dt.datetime | None = None
     not_after: dt.datetime | None = None
+    window: str = ""
+    """`not_after:` as it was written; empty: as long as the settings say."""
 
     @property
     def shown(self) -> str:
@@ -51,7 +53,7 @@ class Timing:
 
     def document(self) -> dict[str, Any]:
         """What of it is approved with the plan."""
-        found: dict[str, Any] = {}
+        found: dict[str, Any] = {"window": self.window}
         if self.schedule is not None and self.at is not None:
             found["schedule"] = {
                 "text": self.schedule.text,
@@ -82,7 +84,7 @@ def timing(main: Definition, settings: Settings, *, now: dt.datetime, occurrence
         raise CampaignError(f"`not_after:` {error}", place=main.path, line=main.lines.get("not_after")) from None
     if end is None and at is not None:
         end = at + dt.timedelta(hours=settings.number("policy.not_after_hours"))
-    return Timing(schedule, at, end)
+    return Timing(schedule, at, end, " ".join(main.not_after.split()))
 
 
 def delays(settings: Settings, topic: Topic) -> bool:

@@ -16,6 +16,7 @@ from outreach.campaigns.terms import plan_hash
 from outreach.store import campaigns, digests
 from outreach.store.campaigns import Campaign
 
+WINDOW: Final = "until when it may be sent (`not_after:`)"
 _SAME: Final = {
     "messages": "the message",
     "links": "the links",
@@ -32,6 +33,8 @@ _SAME: Final = {
     "list_id": "the List-Id",
 }
 """What of a plan has to be as it was approved, and how people call it."""
+_SINCE: Final = {"item": "its words in digests", "window": WINDOW}
+"""The same, of what older plans do not name, nor those made while there are no digests."""
 
 
 def stands_for(series: Campaign) -> dict[str, Any]:
@@ -65,9 +68,9 @@ def drifted(series: Campaign, occurrence: Campaign) -> Iterator[str]:
     for name, words in _SAME.items():
         if series.plan.get(name) != occurrence.plan.get(name):
             yield words
-    item = series.plan.get("item")  # None where digests were not on, or before plans named it
-    if item is not None and occurrence.plan.get("item", item) != item:
-        yield "its words in digests"
+    for name, words in _SINCE.items():
+        if name in series.plan and occurrence.plan.get(name, series.plan[name]) != series.plan[name]:
+            yield words
     for part in ("text", "zone", "rule"):
         if series.plan.get("schedule", {}).get(part) != occurrence.plan.get("schedule", {}).get(part):
             yield "the schedule"

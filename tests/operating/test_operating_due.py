@@ -106,6 +106,21 @@ def test_an_edited_recurring_campaign_refuses_until_it_is_approved_again(town, a
     assert noted.state is State.REFUSED
 
 
+def test_a_window_that_was_edited_since_the_approval_is_refused(town, approved, at):
+    rule = "FREQ=WEEKLY;BYDAY=MO from 2027-03-08 09:00"
+    approved("weekly", now=at("2027-03-01 12:00"), schedule=rule, not_after="6 hours")
+    approved("later", now=at("2027-03-01 12:00"), schedule=rule)
+    for campaign in due(town, at("2027-03-08 17:00")).campaigns:
+        start(town, campaign, at("2027-03-08 17:00"))
+    for name, edited in (("weekly", "not_after: 60 hours"), ("later", "not_after: 6 hours")):
+        file = town.root / "campaigns" / f"{name}.md"
+        text = file.read_text("utf-8").replace("not_after: 6 hours\n", "")
+        file.write_text(text.replace("topic:", f"{edited}\ntopic:", 1), "utf-8")
+    found = due(town, at("2027-03-15 16:00"))
+    assert found.campaigns == []
+    assert ["Changed: until when it may be sent (`not_after:`)." in each for each in found.troubles] == [True, True]
+
+
 def test_after_a_fortnight_without_cron_only_the_latest_runs(town, approved, at):
     approved("daily", now=at("2027-03-01 12:00"), schedule="FREQ=DAILY from 2027-03-08 09:00", not_after="5 hours")
     start(town, due(town, at("2027-03-08 17:00")).campaigns[0], at("2027-03-08 17:00"))
