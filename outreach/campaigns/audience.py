@@ -85,7 +85,7 @@ def choose(
 ) -> Audience:
     """Everybody active whom `rule` chooses, without those whom one of the reasons above keeps out."""
     reasons = _reasons(connection, purpose, frequency or Frequency(), now)
-    people, excluded = audiences.sort_out(connection, and_(profile.c.status == ACTIVE, rule), reasons)
+    people, excluded = audiences.sort_out(connection, and_(rule, profile.c.status == ACTIVE), reasons)
     return Audience(people, excluded)
 
 
