@@ -7,6 +7,7 @@ everybody gets the message and nobody gets it twice.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import time
 from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
@@ -23,7 +24,7 @@ from outreach.campaigns.asking import announcing
 from outreach.campaigns.pictures import refuse_missing
 from outreach.campaigns.relinking import published
 from outreach.campaigns.trial import refuse_trial
-from outreach.errors import Blocked
+from outreach.errors import Blocked, ConfigurationError
 from outreach.rendering.questions import Question
 from outreach.sending.recovery import recover
 from outreach.sending.supervisor import crew_size
@@ -38,6 +39,8 @@ from outreach.store.installation import refuse_restored
 from outreach.store.topics import EMERGENCY
 from outreach.tokens import Purpose, load_keys
 from tracking.links import LinkTable, publish
+
+_log = logging.getLogger(__name__)
 
 STOP_SECONDS = 5.0
 """How long `stop` waits for what is on the wire before it says who has the message."""
@@ -220,11 +223,17 @@ def _publish_links(store: Store, settings: Settings, campaign: Campaign) -> None
 
 
 def place_seeds(connection: Connection, path: Path, campaign: Campaign) -> None:
-    """Draw a place in the send for each mailbox of our own."""
-    if path.exists():
-        from tracking.bounces import seeds  # and with it an IMAP client, which only who has such mailboxes needs
+    """Draw a place in the send for each mailbox of our own. A file that cannot be read keeps nobody's mail back."""
+    if not path.exists():
+        return
+    from tracking.bounces import seeds  # and with it an IMAP client, which only who has such mailboxes needs
 
-        seeds.place(connection, campaign.id, seeds.load(path), count=campaign.frozen, dice=SystemRandom())
+    try:
+        ours = seeds.load(path)
+    except ConfigurationError as error:  # `cron` says so as well, when it looks into them
+        _log.warning("%s begins without the mailboxes of our own: %s", campaign.name, error)
+        return
+    seeds.place(connection, campaign.id, ours, count=campaign.frozen, dice=SystemRandom())
 
 
 def _too_late(store: Store, campaign: Campaign) -> bool:

@@ -110,3 +110,18 @@ def test_a_send_draws_places_for_the_mailboxes_of_the_workspace(world, tmp_path:
         file.write_text('[[seed]]\naddress = "resident3@mail.example"\nimap = "imap://a:b@127.0.0.1/INBOX"\n', "utf-8")
         place_seeds(connection, file, city.campaign)
         assert list(seeding.held(connection, city.campaign.id)) == [3]
+
+
+@pytest.mark.parametrize(
+    "written", [b"[[seed", b"[[seed]]\naddress = 'a@b.example'\n", b"\xff", b"[[seed]]\nimap = '?'"]
+)
+def test_a_file_of_mailboxes_that_cannot_be_read_keeps_nobody_s_mail_back(
+    world, tmp_path: Path, written, caplog
+) -> None:
+    city, file = world(20), tmp_path / "seeds.toml"
+    file.write_bytes(written)
+    with city.store.write() as connection:
+        place_seeds(connection, file, city.campaign)
+        assert seeding.held(connection, city.campaign.id) == {}
+    assert "begins without the mailboxes of our own" in caplog.text
+    assert "seeds.toml" in caplog.text

@@ -54,7 +54,7 @@ def load(path: Path) -> list[Seed]:
     try:
         entries = tomllib.loads(path.read_text("utf-8")).get("seed", [])
         return [Seed(str(each["address"]).lower(), mailbox(str(each["imap"]))) for each in entries]
-    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}; each [[seed]] has an address and an imap") from None
 
 
