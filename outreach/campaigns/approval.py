@@ -14,7 +14,7 @@ from outreach.addresses import fold
 from outreach.campaigns import credentials
 from outreach.campaigns.compiling import compile_all
 from outreach.campaigns.definition import load
-from outreach.campaigns.series import WINDOW, approved_as, drifted, is_digest, is_reworded, quoted
+from outreach.campaigns.series import WINDOW, approved_as, drifted, is_digest, is_own, is_reworded, quoted
 from outreach.campaigns.terms import plan_hash, sending_domain
 from outreach.errors import ApprovalMissing, Blocked, OutreachError, UsageError
 from outreach.rendering.message import CompiledMessage
@@ -99,17 +99,11 @@ def _record(
 
 def refuse_own(campaign: Campaign, member: Member, *, above: int | None) -> None:
     """ApprovalMissing for somebody's own plan, if it reaches more than `above` people."""
-    if above is not None and campaign.reaches > above and _is_own(campaign, member):
+    if above is not None and campaign.reaches > above and is_own(campaign, member.name):
         raise ApprovalMissing(
             f"{campaign.name} reaches {campaign.reaches:,} people; above {above:,} a second person has to approve what "
             f"{member.name} planned"
         )
-
-
-def _is_own(campaign: Campaign, member: Member) -> bool:
-    """Their own plan; and one that nobody signed for may be anybody's own."""
-    planner = str(campaign.plan.get("planned_by", ""))
-    return not planner or planner.startswith("shell user") or fold(planner) == fold(member.name)
 
 
 def _statement(campaign: Campaign, by: str, at: str, link: int | None) -> dict[str, Any]:

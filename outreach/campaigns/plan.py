@@ -103,8 +103,10 @@ def plan(
             "estimate": takes.document(),
             "planned_by": planned_by,
             "findings": [dict(finding) for finding in findings],
-            **(stands_for(series) if series else {}),
         }
+        if series is not None:
+            above = settings.number("policy.approval_above")
+            document |= stands_for(connection, series, reaches=frozen + in_digests, above=above)
         digest = plan_hash(document)
         campaigns.seal(connection, campaign_id, plan=document, plan_hash=digest, frozen=frozen)
         if sealed is not None:

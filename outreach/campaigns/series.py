@@ -1,8 +1,9 @@
 """What nobody signed by hand: an occurrence of a recurring campaign, and a digest of campaigns.
 
 An occurrence stands for the plan that was approved for the whole series, named in it by name and hash; all that a
-reader or an auditor would call its content has to be the same. Only its moment and its people are new. A digest
-stands for the campaigns it quotes.
+reader or an auditor would call its content has to be the same. Only its moment and its people are new. If they have
+become so many that whoever planned the series could not have approved it alone, it stands for itself, and a second
+person has to approve it; later ones stand for that one then. A digest stands for the campaigns it quotes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from outreach.addresses import fold
 from outreach.campaigns.terms import plan_hash
 from outreach.store import campaigns, digests
 from outreach.store.campaigns import Campaign
@@ -37,10 +39,24 @@ _SINCE: Final = {"item": "its words in digests", "window": WINDOW}
 """The same, of what older plans do not name, nor those made while there are no digests."""
 
 
-def stands_for(series: Campaign) -> dict[str, Any]:
-    """What an occurrence's plan says of its approval. An occurrence made from another names the first of all."""
-    first = series.plan.get("series") or {"name": series.name, "plan": series.plan_hash}
-    return {"series": dict(first)}
+def stands_for(connection: Connection, series: Campaign, *, reaches: int, above: int) -> dict[str, Any]:
+    """What an occurrence's plan says of its approval: whose word it is, and for which plan that was given.
+
+    One made from another names the first of all. None is named if it reaches more than `above` people and that one
+    was approved by who planned it.
+    """
+    origin = approved_as(connection, series) or series
+    by = str((origin.approval or {}).get("by", ""))
+    if by and reaches > above and is_own(origin, by):
+        return {"planned_by": by}
+    named = {"name": origin.name, "plan": origin.plan_hash}
+    return {"planned_by": by or origin.plan.get("planned_by", ""), "series": series.plan.get("series") or named}
+
+
+def is_own(campaign: Campaign, name: str) -> bool:
+    """Whether somebody planned it; what nobody signed for may be anybody's own."""
+    planner = str(campaign.plan.get("planned_by", ""))
+    return not planner or planner.startswith("shell user") or fold(planner) == fold(name)
 
 
 def is_digest(campaign: Campaign) -> bool:

@@ -8,7 +8,7 @@ import urllib.request
 
 import click
 
-from outreach.campaigns import lifecycle
+from outreach.campaigns import asking, lifecycle
 from outreach.campaigns.quiet_times import waits
 from outreach.cli.campaigns import send_campaign
 from outreach.cli.confirming import send_confirmations
@@ -165,7 +165,29 @@ def _scheduled(workspace: Workspace, troubles: list[str]) -> list[Campaign]:
             return []
         found = due.find_due(workspace.store, workspace.settings, segments=workspace.segments(), now=workspace.now())
     troubles.extend(found.troubles)
+    troubles.extend(_ask(workspace, each) for each in found.unapproved)
     return found.campaigns
+
+
+def _ask(workspace: Workspace, campaign: Campaign) -> str:
+    """Mail an occurrence to whoever may approve it; in a line, what it waits for."""
+    above = workspace.settings.number("policy.approval_above")
+    waits = (
+        f"{campaign.name} waits for somebody's approval: it reaches {campaign.reaches:,} people, and what "
+        f"{campaign.plan['planned_by']} approved alone is good for {above:,}"
+    )
+    try:
+        asked = asking.ask(
+            workspace.store,
+            workspace.settings,
+            campaign.name,
+            names=(),
+            token_keys=workspace.token_keys,
+            now=workspace.now(),
+        )
+    except OutreachError as error:
+        return f"{waits}. Nobody was asked by mail ({error}); outreach campaigns approve {campaign.name} --by NAME"
+    return f"{waits}. Asked by mail: {', '.join(each.name for each in asked.members)}"
 
 
 def _feeds(workspace: Workspace, troubles: list[str]) -> None:

@@ -40,6 +40,8 @@ class Due:
 
     campaigns: list[Campaign] = field(default_factory=list)
     """Approved, and to be sent now."""
+    unapproved: list[Campaign] = field(default_factory=list)
+    """Planned just now, and waiting for a second person: so many people, and one alone had approved the series."""
     troubles: list[str] = field(default_factory=list)
     """One sentence each, told once."""
 
@@ -174,7 +176,9 @@ def _occur(
     try:
         _refuse_beside_paused(store, series)
         refuse_edits(series, settings, known_fields=catalogue.fields, compiled=dict(series.plan["messages"]))
-        _plan(store, settings, series, at, segments=segments, now=now)
+        made = _plan(store, settings, series, at, segments=segments, now=now)
+        if made.status is Status.PLANNED:
+            found.unapproved.append(made)
     except _Taken:
         return
     except EmptyAudience:
@@ -205,10 +209,14 @@ def _plan(
     *,
     segments: Mapping[str, str],
     now: dt.datetime,
-) -> None:
+) -> Campaign:
+    """The occurrence; approved, if the approval of its series is enough for it."""
+
     def sealed(connection: Connection, campaign_id: int) -> None:
         if not schedule.claim(connection, series.file, at, campaign_id=campaign_id, now=now):
             raise _Taken(f"{series.file} is planned for {at:%Y-%m-%d %H:%M} already")
+        if "series" not in campaigns.get(connection, campaign_id).plan:
+            return
         campaigns.set_status(
             connection,
             campaign_id,
@@ -219,7 +227,9 @@ def _plan(
         )
 
     path = settings.root / str(series.plan["file"])
-    make_plan(store, settings, path, segments=segments, now=now, occurrence=at, series=series, sealed=sealed)
+    made = make_plan(store, settings, path, segments=segments, now=now, occurrence=at, series=series, sealed=sealed)
+    with store.read() as connection:
+        return campaigns.find(connection, made.name)
 
 
 def _approver(origin: Campaign) -> str:

@@ -117,7 +117,7 @@ def own_plan(office, monkeypatch) -> str:
     """A link that Eli was sent, to what turns out to be his own plan."""
     path = office.asks(office.plans("sweep", by="Dana"), "Eli")["Eli"]
     office.town.set(policy_approval_above="1", relay_url="directory:mails")
-    monkeypatch.setattr("outreach.campaigns.approval._is_own", lambda *_: True)
+    monkeypatch.setattr("outreach.campaigns.approval.is_own", lambda *_: True)
     return path
 
 
