@@ -52,6 +52,8 @@ CODE: Final = 10**14
 FREQUENCIES: Final = 4
 """A wished frequency is staged as milliseconds * 4 + frequency: max() picks the newest, then the rarest."""
 
+_ESCAPED: Final = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
 SlotValue = str | float | int | None
 
 
@@ -172,8 +174,7 @@ class Stage:
             driver.executemany(f"INSERT INTO {table.name} ({names}) VALUES ({places})", rows)  # noqa: S608  # our own names
             return
         with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
+            copy.write(_as_copied(rows))
 
     @contextmanager
     def merging(self) -> Iterator[None]:
@@ -256,6 +257,22 @@ class Stage:
     def analyze(self, table: Table) -> None:
         if not self.is_sqlite:  # PostgreSQL never looks at temporary tables by itself
             self.connection.execute(text(f"ANALYZE {table.name}"))
+
+
+def _as_copied(rows: Sequence[tuple[Any, ...]]) -> str:
+    """Rows as PostgreSQL's COPY reads text: tabs between values, lines between rows."""
+    columns = map(_copied, zip(*rows, strict=True))
+    return "\n".join(map("\t".join, zip(*columns, strict=True))) + "\n"
+
+
+def _copied(column: Sequence[Any]) -> Sequence[str]:
+    """None as \\N, and a backslash before what would mislead the reader."""
+    if isinstance(next((value for value in column if value is not None), None), str):
+        written = "".join(filter(None, column))
+        if any(sign in written for sign in "\\\t\n\r"):
+            column = [value and value.translate(_ESCAPED) for value in column]
+        return ["\\N" if value is None else value for value in column] if None in column else column
+    return ["\\N" if value is None else repr(value) for value in column]
 
 
 @lru_cache(maxsize=8)

@@ -68,6 +68,22 @@ def test_nothing_names_an_erased_person_and_no_file_brings_them_back(store: Stor
     assert erase(store, data, ADA, key=KEY, now=NOW) is None
 
 
+def test_several_rows_of_somebody_erased_are_never_taken_for_those_of_another(store: Store, tmp_path: Path) -> None:
+    options = Options(erasure_key=KEY)
+
+    def bring(*rows: dict[str, str]) -> None:
+        path = written(tmp_path, "people.csv", mailchimp(*rows))
+        import_file(store, path, now=NOW, rejects_folder=tmp_path / "rejects", options=options)
+
+    bring({"Email Address": ADA, "LAST_CHANGED": "2024-01-01 00:00:00"})
+    assert erase(store, tmp_path / "data", ADA, key=KEY, now=NOW)
+    rows = [{"LAST_CHANGED": f"2024-01-0{day} 00:00:00", "District": str(day)} for day in (1, 3, 2)]
+    bring(*({"Email Address": who, **row} for row in rows for who in (ADA, BOB, "cy@city.example")))
+    with store.read() as connection:
+        found = {person.address: person.attributes["district"] for person in subscribers.every(connection)}
+    assert found == {BOB: "3", "cy@city.example": "3"}
+
+
 def test_spreadsheets_and_json_lines_that_we_made_are_cleaned_too(store: Store, tmp_path: Path) -> None:
     odd = "o'neill&sons@city.example"
     with store.write() as connection:
