@@ -7,6 +7,7 @@ leaves. Its text is the pages' own, in the language of whoever asked.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from outreach.errors import OutreachError
 from outreach.sending.gate import CONFIRMATION
 from outreach.store import confirmations, topics
 from outreach.store.confirmations import Confirmation
+from outreach.store.topics import Topic
 from outreach.tokens import Purpose, confirm_url, load_keys
 from tracking.pages.words import LANGUAGES
 
@@ -51,7 +53,7 @@ def send_confirmations(workspace: Workspace) -> str | None:
         topic = next((each for each in known if str(each.id) in asked.topics), known[0])
         token = keys.sign(Purpose.CONFIRM, asked.id, asked.subscriber_id)
         link = confirm_url(workspace.settings.tracking_url, token)
-        path = _campaign(workspace, asked, topic.name)
+        path = _campaign(workspace, asked, topic)
         values = {"confirm_link": link}
         try:
             deliver(
@@ -65,15 +67,18 @@ def send_confirmations(workspace: Workspace) -> str | None:
     return trouble
 
 
-def _campaign(workspace: Workspace, asked: Confirmation, topic: str) -> Path:
-    """The text in one language, as a campaign file of ours."""
+def _campaign(workspace: Workspace, asked: Confirmation, topic: Topic) -> Path:
+    """The text in one language about one topic, as a campaign file of ours.
+
+    It is put there whole: another run of cron may be reading the one before.
+    """
     settings = workspace.settings
     code = (asked.locale or "").split("-")[0]
     if code not in LANGUAGES:
         code = settings.text("organisation.language").split("-")[0]
     words = LANGUAGES.get(code, LANGUAGES["en"])
     organisation = settings.text("organisation.name")
-    folder = settings.data / "confirmations" / (code if code in LANGUAGES else "en")
+    folder = settings.data / "confirmations" / (code if code in LANGUAGES else "en") / str(topic.id)
     folder.mkdir(parents=True, exist_ok=True)
     if asked.kind == confirmations.HELD:
         name, said = "held.md", (words.held_mail_subject, words.held_mail_body, words.held_mail_ignore)
@@ -81,10 +86,11 @@ def _campaign(workspace: Workspace, asked: Confirmation, topic: str) -> Path:
         name, said = "confirm.md", (words.mail_subject, words.mail_body, words.mail_ignore)
     subject, body, ignore = said
     path = folder / name
-    path.write_text(
+    written = folder / f".{name}.{os.getpid()}"
+    written.write_text(
         _TEXT.format(
             subject=subject,
-            topic=topic,
+            topic=topic.name,
             organisation=organisation,
             local="news",
             domain=settings.text("mail.domain"),
@@ -93,4 +99,4 @@ def _campaign(workspace: Workspace, asked: Confirmation, topic: str) -> Path:
         ),
         "utf-8",
     )
-    return path
+    return written.replace(path)
