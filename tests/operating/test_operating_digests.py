@@ -284,7 +284,7 @@ def test_what_is_too_long_for_one_digest_is_divided_and_nothing_is_lost(town, at
     assert gathered(town, at("2027-03-09 17:00")) == {}
     for name in ("one", "two", "three"):
         publish(town, name, topic="Parking", now=at("2027-03-10 00:00"), body="Very long. " * 2_000)
-    monkeypatch.setattr(expressions, "MAX_SOURCE", 90_000)
+    monkeypatch.setattr(expressions, "MAX_SOURCE", 60_000)
     told: list[str] = []
     days = [gathered(town, at(f"2027-03-{day} 16:00"), told) for day in (10, 11, 12)]
     for person in ("ada@example.org", "grace@example.org"):
