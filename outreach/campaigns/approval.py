@@ -126,45 +126,29 @@ def refuse_drift(connection: Connection, campaign: Campaign) -> None:
 
 
 def refuse_edited(store: Store, campaign: Campaign, settings: Settings) -> None:
-    """`refuse_edits`, with what it asks for read from the store."""
-    with store.read() as connection:
-        fields = load_catalogue(connection, segments={}).fields
-    refuse_edits(campaign, settings, known_fields=fields, compiled=dict(campaign.plan["messages"]))
-
-
-def refuse_edits(
-    campaign: Campaign, settings: Settings, *, known_fields: Collection[str], compiled: Mapping[str, str]
-) -> None:
-    """Blocked if the campaign's files, its sender or the tracking address changed since the plan.
-
-    `compiled` maps each planned language to the hash of its planned message.
-    """
+    """Blocked if the campaign's files, its sender or the tracking address changed since the plan."""
     path = settings.root / str(campaign.plan["file"])
     if not path.is_file():
         return  # the plan has all it needs; a file that is gone cannot contradict it
+    with store.read() as connection:
+        fields = load_catalogue(connection, segments={}).fields
     try:
-        drift = list(_edits(campaign, settings, path, known_fields=known_fields, compiled=compiled))
+        drift = list(_edits(campaign, settings, path, known_fields=fields))
     except OutreachError as error:
         drift = [f"the campaign file, which no longer compiles: {error}"]
     _refuse(campaign, drift)
 
 
-def _edits(
-    campaign: Campaign,
-    settings: Settings,
-    path: Path,
-    *,
-    known_fields: Collection[str],
-    compiled: Mapping[str, str],
-) -> Iterator[str]:
+def _edits(campaign: Campaign, settings: Settings, path: Path, *, known_fields: Collection[str]) -> Iterator[str]:
+    planned = campaign.plan["messages"]
     definitions = load(path, default_language=settings.text("organisation.language"))
     main = next(iter(definitions.values()))
     now = {
         language: message.hash
         for language, message in compile_all(definitions, settings, known_fields=known_fields).items()
     }
-    for language in sorted({*now, *compiled}):
-        if now.get(language) != compiled.get(language):
+    for language in sorted({*now, *planned}):
+        if now.get(language) != planned.get(language):
             yield f"the message in {language}"
     if main.to != campaign.rule:
         yield "the rule (`to:`)"

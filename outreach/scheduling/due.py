@@ -17,13 +17,12 @@ from typing import Final
 from sqlalchemy import Connection
 
 from outreach.campaigns import later
-from outreach.campaigns.approval import refuse_edits
+from outreach.campaigns.approval import refuse_edited
 from outreach.campaigns.plan import EmptyAudience
 from outreach.campaigns.plan import plan as make_plan
 from outreach.campaigns.schedule import not_after, parse, shown
 from outreach.campaigns.series import approved_as, is_digest
 from outreach.errors import Blocked, OutreachError
-from outreach.segmentation.catalogue import load_catalogue
 from outreach.settings import Settings
 from outreach.store import campaigns, deliveries, digests, schedule
 from outreach.store.campaigns import Campaign, Status
@@ -163,7 +162,6 @@ def _occur(
     first = dt.datetime.fromisoformat(planned["at"])
     with store.read() as connection:
         after = max(schedule.latest(connection, series.file) or first, first)
-        catalogue = load_catalogue(connection, segments=segments)
     due = parse(planned["text"], default_zone=planned["zone"]).due(after=after, until=now)
     if not due:
         return
@@ -175,7 +173,7 @@ def _occur(
         return
     try:
         _refuse_beside_paused(store, series)
-        refuse_edits(series, settings, known_fields=catalogue.fields, compiled=dict(series.plan["messages"]))
+        refuse_edited(store, series, settings)
         made = _plan(store, settings, series, at, segments=segments, now=now)
         if made.status is Status.PLANNED:
             found.unapproved.append(made)
