@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from outreach.addresses import slug
 from outreach.campaigns.definition import Definition
 from outreach.errors import ConfigurationError
 from outreach.rendering.message import CompiledMessage
@@ -27,7 +28,7 @@ def terms(
 ) -> dict[str, Any]:
     """Everything that is approved and does not depend on who gets it: words, links, sender, topic, addresses."""
     domain = sending_domain(settings, main)
-    slug = _slug(topic.name)
+    short = slug(topic.name, otherwise="all")
     return {
         "version": 1,
         "campaign": name,
@@ -42,8 +43,8 @@ def terms(
         "links": list([*messages.values()][-1].links),
         "domain": domain,
         "tracking_url": settings.tracking_url,
-        "list_id": f"{topic.name} <{slug}.{domain}>",
-        "feedback_id": f"{name}:{slug}:{topic.message_class}:{_slug(domain)[:15]}",
+        "list_id": f"{topic.name} <{short}.{domain}>",
+        "feedback_id": f"{name}:{short}:{topic.message_class}:{slug(domain, otherwise='')[:15]}",
         "in_doubt": main.in_doubt
         or ("resend" if topic.message_class == "emergency" else settings.text("policy.in_doubt")),
         "planned_at": now.isoformat(),
@@ -67,7 +68,3 @@ def _within(path: Path, root: Path) -> Path:
     """The path as seen from the workspace, so that a plan is the same wherever the workspace lies."""
     resolved = path.resolve()
     return resolved.relative_to(root) if resolved.is_relative_to(root) else resolved
-
-
-def _slug(text: str) -> str:
-    return "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in text.lower()).split()) or "all"

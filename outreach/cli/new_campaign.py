@@ -11,6 +11,7 @@ from typing import Final
 
 import click
 
+from outreach.addresses import slug
 from outreach.cli.workspace import Workspace, open_workspace
 from outreach.errors import OutreachError, UsageError
 from outreach.rendering.layouts import content_folder, layout_names
@@ -163,7 +164,7 @@ def _asked(workspace: Workspace, given: _Given) -> _Answers:
         default=_office(workspace),
     )  # fmt: skip
     subject = _answer(given.subject, "5/6 Subject", option="--subject", check=_subject)
-    name = _answer(given.name, "6/6 File name", option="--name", check=_file_name, default=_slug(subject))
+    name = _answer(given.name, "6/6 File name", option="--name", check=_file_name, default=_short(subject))
     return _Answers(template, topic, rule, sender, subject, name)
 
 
@@ -250,9 +251,9 @@ def _file_name(given: str) -> str:
     return name
 
 
-def _slug(subject: str) -> str:
-    plain = re.sub(r"\{\{.*?\}\}|\{%.*?%\}", "", subject).lower()
-    return "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in plain).split()[:6])[:60] or "campaign"
+def _short(subject: str) -> str:
+    plain = re.sub(r"\{\{.*?\}\}|\{%.*?%\}", "", subject)
+    return "-".join(slug(plain, otherwise="campaign").split("-")[:6])[:60]
 
 
 def _starter(workspace: Workspace, template: str) -> str:

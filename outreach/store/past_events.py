@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, and_, func, select, update
 
+from outreach.addresses import slug
 from outreach.events import Event, Kind
 from outreach.store import campaigns, events
 from outreach.store.bulk import given
@@ -135,7 +136,7 @@ def _campaign(
         connection.execute(update(campaign).where(campaign.c.id == found.id).values(**values))
         return _Campaign(found.id, found.name, places)
     about = connection.execute(select(topic).where(topic.c.id == topic_id)).one_or_none() if topic_id else None
-    ours = campaigns.next_name(connection, f"imported-{_slug(name)}"[:100])
+    ours = campaigns.next_name(connection, f"imported-{slug(name, otherwise='campaign')}"[:100])
     plan = {"campaign": ours, "subject": name[:500], "links": links, "messages": {}, "imported": source}
     plan["topic"] = about.name if about else ""
     number = campaigns.add(
@@ -258,7 +259,3 @@ def _there(connection: Connection, pairs: Collection[tuple[int, int]]) -> set[tu
         .where(event.c.spool == SPOOL)
     )
     return {(kind, number, person, link, to_ms(at)) for kind, number, person, link, at in rows}
-
-
-def _slug(text: str) -> str:
-    return "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in text.lower()).split()) or "campaign"
