@@ -130,13 +130,13 @@ def _reason(text: str, error: EmailNotValidError) -> str:
     return str(error)
 
 
-@lru_cache(maxsize=4096)
 def slug(text: str, *, otherwise: str) -> str:
     """Text as it stands in a header or a file name: `Parking & Street Sweeping` is `parking-street-sweeping`."""
     plain = "".join(letter if letter.isascii() and letter.isalnum() else " " for letter in text.lower())
     return "-".join(plain.split()) or otherwise
 
 
+@lru_cache(maxsize=4096)
 def fold(name: str) -> str:
     """The key under which a name is found again: `Parking  & Street Sweeping` is `parking & street sweeping`."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
