@@ -216,7 +216,7 @@ def classify(text: str, *, status: str = "", code: str = "", verb: str = "", act
     if rule is None and coded is None:
         rule = _likely(line)
     reason = rule.reason if rule else coded or _by_code(code, verb)
-    if reason is Reason.UNDEFINED and text.strip():
+    if rule is None and reason is Reason.UNDEFINED and text.strip():
         reason = Reason.ON_HOLD  # there are words, and nobody has taught us what they mean
     if rule and reason is Reason.USER_UNKNOWN and not rule.alone and not _told_of_address(status, verb):
         reason = Reason.FILTERED

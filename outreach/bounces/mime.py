@@ -158,6 +158,8 @@ def to_text(raw: bytes, charset: str) -> str:
                 return raw.decode(name, "replace")
         except (LookupError, ValueError, UnicodeError):
             pass
+    if (b"\x1b$B" in raw or b"\x1b$@" in raw) and raw.isascii():  # ISO-2022-JP has seven bits, and is often undeclared
+        return raw.decode("iso2022_jp_ext", "replace")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:

@@ -192,8 +192,11 @@ def _judged(found: Found, report: Report, *, alone: bool = False, trying: bool =
     if not found.action:
         found = replace(found, action="delayed" if trying else "failed")
     if alone and not found.verb:
-        found = replace(found, verb=verb_in(report.text))
+        found = replace(found, verb=verb_in(report.text) or ("rcpt" if _NOT_FOUND.search(report.text) else ""))
     judgement = _judge(found)
+    uncoded = judgement.reason is Reason.USER_UNKNOWN and found.status[1:3] != ".1"
+    if alone and uncoded and _CLOSED.search(report.text):
+        judgement = Judgement(Reason.SUSPEND, Severity.SOFT)
     vague = judgement.severity is Severity.UNDETERMINED or not (found.code or found.status or report.status)
     if alone and vague and report.text:
         # The server's words say nothing we know; what the report tells people around them may.
@@ -225,6 +228,20 @@ def _judge(found: Found) -> Judgement:
     )
 
 
+_NOT_FOUND = re.compile(
+    r"\*\* ?(?:address not found|adresse nicht gefunden|adresse introuvable|indirizzo non trovato|"
+    r"no se (?:ha encontrado|encontró) la dirección|dirección no encontrada|endereço não encontrado|"
+    r"adres niet gevonden|アドレス(?:不明|が見つかりません)) ?\*\*",
+    re.IGNORECASE,
+)
+"""Google's heading: what it made of a reply like "user unknown" is that the address was refused, not the mail."""
+_CLOSED = re.compile(
+    r"^[ \t]*the (?:user|recipient|customer|subscriber)(?:\(s\)|'s|s)? (?:e-?mail )?(?:account|mailbox) "
+    r"(?:is|are|has been|have been|was) (?:currently |temporarily )?"
+    r"(?:disabled|suspended|limited|deactivated|inactive|locked)[. \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""A carrier's own word on the account, in a line by itself, above a reply that only says "user unknown"."""
 _STILL_TRYING = re.compile(
     r"warning message only|just a warning|no action is required on your part|\(delay\)|attempts will continue|"
     r"not yet been delivered|has been delayed|will (?:be )?retr(?:y|ied)|delivery incomplete|"

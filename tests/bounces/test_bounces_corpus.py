@@ -1,7 +1,7 @@
 """Real bounces of sixty kinds of servers, read and judged; complaints field by field.
 
-Labels are Sisimai's and flufl.bounce's own expectations. A third of the files (by hash of the name) is only scored,
-never read to make rules: its figure is printed apart by `python -m benchmarks bounces`.
+Labels are Sisimai's and flufl.bounce's own expectations. A third of the files (by hash of the name) was kept back
+until the rules were done, and read last: its figure is printed apart by `python -m benchmarks bounces`.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def test_hard_and_soft_reasons_and_recipients(shared: Path) -> None:
                 hard += found[index].hard == each["hard"]
                 reason += found[index].reason.value == each["reason"]
     assert counted / files >= 0.99
-    assert hard / total >= 0.965
-    assert reason / total >= 0.94
+    assert hard / total >= 0.98
+    assert reason / total >= 0.96
 
 
 def test_every_reason_of_sisimai_is_one_of_ours(shared: Path) -> None:
@@ -53,7 +53,7 @@ def test_flufls_bounces_name_the_same_people(shared: Path) -> None:
         delayed = {each.address.lower() for each in found if each.action == "delayed"}
         wanted = [{str(each).lower() for each in row[key]} for key in ("permanent", "temporary")]  # type: ignore[attr-defined]
         right += [failed, delayed] == wanted
-    assert right / len(rows) >= 0.94
+    assert right >= 114
 
 
 def test_what_is_no_bounce_has_no_verdict(shared: Path) -> None:

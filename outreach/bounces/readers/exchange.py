@@ -21,7 +21,9 @@ _REACH = re.compile(
 _ADMINISTRATORS = re.compile(r"diagnostic information for administrators", re.IGNORECASE)
 _ADDRESS = re.compile(ADDRESS.pattern)
 _MAILTO = re.compile(r"[<(]mailto:[^>)\n]{1,300}[>)]", re.IGNORECASE)
-_HEADER = re.compile(r"^\s*(?:to|subject|sent|from|cc|message-id|generating server)\s*:", re.IGNORECASE)
+_HEADER = re.compile(
+    r"^[\s*•-]*(?:to|subject|sent|received on|from|cc|message-id|generating server)\s*:", re.IGNORECASE
+)
 
 
 def read(report: Report) -> list[Found]:

@@ -22,11 +22,22 @@ _SENTENCES = re.compile(
 _LISTED = re.compile(rf"^\s*<{ADDRESS.pattern}>:?\s*$", re.MULTILINE)
 
 
+_BECAME = re.compile(
+    rf"reason:\s{{1,8}}[45]\d\d [^\n@]{{3,120}} for <?(?P<address>{ADDRESS.pattern})>?[ \t.]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""The mailbox that an address led to, in the reply itself."""
+
+
 def read(report: Report) -> list[Found]:
-    """The address of the sentence, with the whole report for its words."""
+    """The address of the sentence and the mailbox it led to, with the whole report for their words."""
     if _LISTED.search(report.text):
         return []
     named = list(
         dict.fromkeys(match["address"].lower() for match in _SENTENCES.finditer(" ".join(report.text[:8000].split())))
     )
-    return [Found(address=each, text=one_line(report.text)) for each in named] if len(named) == 1 else []
+    if len(named) != 1:
+        return []
+    became = _BECAME.search(report.text)
+    both = dict.fromkeys([*named, *([became["address"].lower()] if became else [])])
+    return [Found(address=each, text=one_line(report.text)) for each in both]

@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 
 from outreach.bounces.found import ADDRESS, Found, addresses, one_line, with_codes
@@ -36,10 +37,15 @@ def read(report: Report) -> list[Found]:
     if not heads and transcript is None:
         return []
     listed: dict[str, list[str]] = {}
+    became: dict[str, str] = {}
     for head in heads:
-        _listed(report.text[head.end() :], listed)
+        _listed(report.text[head.end() :], listed, became)
     told = report.text[transcript.end() :] if transcript else ""
-    about, common, sender_refused, at_rcpt = _transcript(told)
+    about, common, sender_refused, at_rcpt = _transcript(told, {*listed, *became})
+    for name, final in became.items():
+        if name in about:  # the transcript blames the alias itself: that happened to both
+            listed[name] = listed[final]
+            about[name] = about[final] = [*about[name], *about.get(final, [])]
     names = list(listed) or list(about) or addresses("\n".join(common))
     if not names:
         names = report.written_to[:1]
@@ -74,9 +80,13 @@ def _reason(said: list[str]) -> str:
     return one_line(match[1]) if match else ""
 
 
-def _listed(text: str, found: dict[str, list[str]]) -> None:
-    """Addresses until the next dashed heading, each with its (reason: …); for a program or a file, whom it serves."""
+def _listed(text: str, found: dict[str, list[str]], became: dict[str, str]) -> None:
+    """Addresses until the next dashed heading, each with its (reason: …); for a program or a file, whom it serves.
+
+    Of an alias, `became` tells which address it became: that one failed.
+    """
     current: list[str] | None = None
+    final = ""
     program: list[str] = []
     for line in text.split("\n")[1:]:
         if re.match(r"^\s*-{3,}", line):
@@ -86,18 +96,22 @@ def _listed(text: str, found: dict[str, list[str]]) -> None:
             current, program = None, [line.strip()]
             continue
         if match and not line.lstrip().startswith("("):
-            current = found.setdefault(match["address"].lower(), [])
+            final = match["address"].lower()
+            current = found.setdefault(final, [])
             current.append(match["rest"])
             if match["rest"].startswith(","):  # several on one line
                 found.update({each.lower(): current for each in addresses(match["rest"])})
         elif line.strip().startswith("(expanded from"):
-            if current is None and (served := addresses(line)):
+            served = addresses(line)
+            if served and current is not None:
+                became[served[0].lower()] = final
+            elif served:
                 current = found.setdefault(served[0].lower(), program)
         elif line.strip():
             (program if current is None else current).append(line.strip())
 
 
-def _transcript(text: str) -> tuple[dict[str, list[str]], list[str], list[str], set[str]]:
+def _transcript(text: str, listed: Collection[str]) -> tuple[dict[str, list[str]], list[str], list[str], set[str]]:
     """What was said about each address, what concerned everybody, the replies to MAIL, and who was refused at RCPT."""
     about: dict[str, list[str]] = {}
     at_rcpt: set[str] = set()
@@ -116,7 +130,9 @@ def _transcript(text: str) -> tuple[dict[str, list[str]], list[str], list[str], 
         elif match := _ANSWER.match(line.strip()):
             reply = match["reply"] or match["own"]
             named = [each.lower() for each in addresses(reply)]
-            about_whom = asked if match["reply"] else next((each for each in named if each in about), "")
+            about_whom = (
+                asked if match["reply"] else next((each for each in named if each in about or each in listed), "")
+            )
             if not about_whom and named and match["own"]:
                 about_whom = named[0]
             if match["reply"] and command.startswith(">>> MAIL"):
