@@ -31,6 +31,7 @@ from sqlalchemy import insert as plain_insert
 from outreach.store.checkpoints import insert
 from outreach.store.consent import CONFIRMED, Frequency
 from outreach.store.deliveries import State
+from outreach.store.subscribers import ACTIVE
 from outreach.store.tables import (
     delivery,
     digest,
@@ -44,7 +45,6 @@ from outreach.store.tables import (
 )
 
 MESSAGE_CLASS = "digest"
-ACTIVE = 1
 _BLOCK = 5_000
 
 
