@@ -138,8 +138,10 @@ def _told(
         checkpoints.move(connection, f"{_LEFT_OUT}{each}", to_ms(now))
         campaign_id, what, give_up = known[each].campaign_id, f"an entry of a feed about {known[each].topic}", ""
         if campaign_id is not None:
-            what = campaigns.get(connection, campaign_id).name
-            give_up = f", or take it out with: outreach campaigns stop {what}"
+            campaign = campaigns.get(connection, campaign_id)
+            what, again = campaign.name, campaign.plan.get("schedule", {}).get("rule")
+            ends = f" (which ends {campaign.file} if it is the last one, until it is planned and approved again)"
+            give_up = f", or take it out with: outreach campaigns stop {what}{ends if again else ''}"
         people = sum(each in mine for mine in wanted.values())
         found.append(
             f"digests: {what} is left out, and all else goes out: {faults[each]}. {people:,} people wait for it; they "

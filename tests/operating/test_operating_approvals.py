@@ -134,8 +134,8 @@ def test_a_digest_stands_on_the_campaigns_it_quotes(town, digest):
 
 def test_an_item_reworded_by_hand_is_left_out_by_name_and_the_others_go_out(town, signed, at, monkeypatch):
     monkeypatch.setattr(clock, "now", lambda: at("2027-03-02 17:00"))
-    for name in ("sweeping", "picnic"):
-        signed(name, now=at("2027-03-01 12:00"))
+    signed("sweeping", now=at("2027-03-01 12:00"), schedule=MONDAYS)
+    signed("picnic", now=at("2027-03-01 12:00"))
     with town.store.write() as connection:
         for name in ("sweeping", "picnic"):
             digests.publish(connection, campaigns.find(connection, f"{name}-1").id, now=at("2027-03-01 13:00"))
@@ -147,6 +147,7 @@ def test_an_item_reworded_by_hand_is_left_out_by_name_and_the_others_go_out(town
     assert told == [
         "digests: sweeping-1 is left out, and all else goes out: not what was approved: the words in digests. 1 people "
         "wait for it; they get it once that is mended. Mend it, or take it out with: outreach campaigns stop sweeping-1"
+        " (which ends sweeping if it is the last one, until it is planned and approved again)"
     ]
     with town.store.read() as connection:
         digest = campaigns.find(connection, name)
