@@ -103,10 +103,8 @@ def plan(
             "estimate": takes.document(),
             "planned_by": planned_by,
             "findings": [dict(finding) for finding in findings],
+            **(_whose_word(connection, settings, series, reaches=frozen + in_digests) if series else {}),
         }
-        if series is not None:
-            above = settings.number("policy.approval_above")
-            document |= stands_for(connection, series, reaches=frozen + in_digests, above=above)
         digest = plan_hash(document)
         campaigns.seal(connection, campaign_id, plan=document, plan_hash=digest, frozen=frozen)
         if sealed is not None:
@@ -248,6 +246,11 @@ def _whom(
         "excluded": chosen.excluded,
         "in_digests": in_digests,
     }
+
+
+def _whose_word(connection: Connection, settings: Settings, series: Campaign, *, reaches: int) -> dict[str, Any]:
+    """Whose approval an occurrence stands on, if that is good for so many people."""
+    return stands_for(connection, series, reaches=reaches, above=settings.number("policy.approval_above"))
 
 
 def _record(written: _Written) -> dict[str, Any]:
