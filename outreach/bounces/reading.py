@@ -156,20 +156,30 @@ def _read(report: Report) -> Reading:
 def _found(report: Report) -> list[Found]:
     found = [each for text in report.status for each in dsn.recipients(text)]
     if found:
-        return [_with_words(each, report) for each in _once(found)]
+        return _with_words(_once(found), report)
     if report.nested is not None:
         return _found(open_report(split(report.nested)))
     told = readers.read(report) if report.by_a_server else []
     return [each for each in told if ".." not in each.address]  # david...@gmail.com: an archive hid the address
 
 
-def _with_words(found: Found, report: Report) -> Found:
-    """A delivery status without a diagnostic: the human part of the report may hold the words."""
-    if found.text or found.action in ("delivered", "relayed", "expanded"):
+def _with_words(found: list[Found], report: Report) -> list[Found]:
+    """What the human part of the report adds: words where there is no diagnostic, and which command was refused."""
+    if len(found) == 1 and (found[0].text or found[0].action in _ARRIVED):
         return found
-    told = readers.read(report)
-    text = next((each.text for each in told if each.address.lower() == found.address.lower()), "")
-    return replace(found, text=text or " ".join(report.text.split())[:2000])
+    told: dict[str, str] = {}
+    for each in readers.read(report):
+        told.setdefault(each.address.lower(), each.text)
+    whole = " ".join(report.text.split())[:2000]
+    return [_added(each, told.get(each.address.lower(), ""), whole) for each in found]
+
+
+def _added(found: Found, told: str, whole: str) -> Found:
+    if found.action in _ARRIVED:
+        return found
+    return (
+        replace(found, verb=verb_in(found.text) or verb_in(told)) if found.text else replace(found, text=told or whole)
+    )
 
 
 def _once(found: list[Found]) -> list[Found]:
@@ -185,7 +195,7 @@ def _once(found: list[Found]) -> list[Found]:
 
 
 def _judged(found: Found, report: Report, *, alone: bool = False, trying: bool = False) -> Recipient:
-    if found.action in ("delivered", "relayed", "expanded"):
+    if found.action in _ARRIVED:
         return replace(_plain(found.address, Reason.DELIVERED, found.action), status=found.status, text=found.text)
     if found.action == "complaint":
         return _plain(found.address, Reason.FEEDBACK, found.action)
@@ -228,6 +238,8 @@ def _judge(found: Found) -> Judgement:
     )
 
 
+_ARRIVED = frozenset({"delivered", "relayed", "expanded"})
+"""RFC 3464 2.3.3: what is no trouble."""
 _NOT_FOUND = re.compile(
     r"\*\* ?(?:address not found|adresse nicht gefunden|adresse introuvable|indirizzo non trovato|"
     r"no se (?:ha encontrado|encontró) la dirección|dirección no encontrada|endereço não encontrado|"
@@ -259,9 +271,9 @@ def _plain(address: str, reason: Reason, action: str) -> Recipient:
 
 def _kind(recipients: tuple[Recipient, ...]) -> Kind:
     actions = {each.action for each in recipients}
-    if actions <= {"delivered", "relayed", "expanded"}:
+    if actions <= _ARRIVED:
         return Kind.DELIVERED
-    return Kind.DELAY if actions <= {"delayed", "delivered", "relayed", "expanded"} else Kind.BOUNCE
+    return Kind.DELAY if actions <= {"delayed", *_ARRIVED} else Kind.BOUNCE
 
 
 def token_places(report: Report) -> tuple[str, ...]:

@@ -57,6 +57,24 @@ def test_a_disabled_account_is_still_somebodys(prose: str, reason: Reason) -> No
     assert ada.hard is (reason is Reason.USER_UNKNOWN)
 
 
+def test_each_of_several_was_refused_where_the_words_about_them_say() -> None:
+    """Postfix names the command for people only: one was refused, the other's mail was."""
+    grace = ("", "Final-Recipient: rfc822; grace@example.net", "Action: failed", "Status: 5.2.1")
+    people = ("ada@example.org", "grace@example.net")
+    replies = [f"Diagnostic-Code: smtp; 550 5.2.1 <{name}>... User unknown" for name in people]
+    prose = (
+        "<ada@example.org>: host mx.example.org[192.0.2.1] said: 550 5.2.1\n"
+        "    <ada@example.org>... User unknown (in reply to RCPT TO command)\n\n"
+        "<grace@example.net>: host mx.example.net[192.0.2.2] said: 550 5.2.1\n"
+        "    <grace@example.net>... User unknown (in reply to end of DATA command)\n"
+    )
+    both = told(prose, "Status: 5.2.1", replies[0], *grace, replies[1])
+    assert [(each.address, each.reason, each.hard) for each in both] == [
+        ("ada@example.org", Reason.USER_UNKNOWN, True),
+        ("grace@example.net", Reason.FILTERED, False),
+    ]
+
+
 def test_a_report_without_its_reason_is_not_judged() -> None:
     (ada,) = told(
         "This is the mail system at host mx.example.org.\n\nThe mail system\n\n--- Delivery report unavailable ---"

@@ -1,7 +1,7 @@
 """Real bounces of sixty kinds of servers, read and judged; complaints field by field.
 
 Labels are Sisimai's and flufl.bounce's own expectations. A third of the files (by hash of the name) was kept back
-until the rules were done, and read last: its figure is printed apart by `python -m benchmarks bounces`.
+until its scores stood on record, and read then: its figure is printed apart by `python -m benchmarks bounces`.
 """
 
 from __future__ import annotations
