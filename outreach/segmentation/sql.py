@@ -60,7 +60,6 @@ from outreach.store.tables import (
     suppression,
 )
 
-"""subscription.status of somebody who wants the topic."""
 _LATE = dt.timedelta(days=30)
 """After its end a campaign's deliveries may still be settled (doubts resolved), but not for longer than this."""
 
