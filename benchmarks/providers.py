@@ -79,7 +79,7 @@ class QuotaRelay(Receiver):
 
 def main() -> None:
     full = "--full" in sys.argv
-    people, faster = (260_000, 10.0) if full else (4_500, 0.3)
+    people, faster = (260_000, 1.0) if full else (4_500, 0.3)
     quotas = tuple(replace(each, rate=each.rate * faster) for each in QUOTAS)
     domains = tuple(each.domain for each in quotas for _ in range(each.share))
     relay = QuotaRelay(quotas)
