@@ -34,6 +34,8 @@ QUEUE_SECONDS = 2.0
 BURST_SECONDS = 0.4
 """How much a bucket holds, and how much of it a worker may have in hand, in seconds of the provider's rate."""
 REFILL_EVERY = dt.timedelta(seconds=0.15)
+LAPSES_AFTER = dt.timedelta(seconds=1)
+"""What a worker has in hand is of this moment: after a standstill, all workers' would leave at once."""
 UNUSUAL_RATE = "4.7.28"
 RELAY = "relay"
 """The name of the next hop itself, among those who may ask us to slow down."""
@@ -220,6 +222,11 @@ class Throttle:
         throttles.give_back(connection, self._worker, idle)
         for provider in idle:
             del self._shares[provider]
+        self._let_go(idle)
+
+    def _let_go(self, providers: Iterable[str]) -> None:
+        """What is in hand for these providers is not used any more."""
+        for provider in providers:
             unused = self._budget.pop(provider, 0)
             if self._warmup is not None:
                 self._warmup.unused(provider, unused)
@@ -228,6 +235,8 @@ class Throttle:
         """Fetch what the buckets hold for whoever is in line."""
         limited = [name for name, queue in self._queues.items() if queue and self._limits(name) is not None]
         if limited and now >= self._refill_at:
+            if now - self._refill_at > LAPSES_AFTER:
+                self._let_go(list(self._budget))
             self._refill_at = now + REFILL_EVERY
             with self._store.write() as connection:
                 for provider in limited:

@@ -67,7 +67,7 @@ def sort_out(
     if connection.dialect.name == "postgresql":  # which never looks at temporary tables by itself
         connection.exec_driver_sql("ANALYZE staged_audience")
     kept_out = select(_sorted.c.reason, func.count()).where(_sorted.c.reason.is_not(None)).group_by(_sorted.c.reason)
-    counted = {place: count for place, count in connection.execute(kept_out)}  # noqa: C416 - a result has keys()
+    counted: dict[int, int] = dict(connection.execute(kept_out).all())
     found = {reason: counted[place] for place, reason in enumerate(reasons) if place in counted}
     # An outer join goes from those sorted to their profiles, never the other way, and to none where none is asked.
     beside = _sorted.outerjoin(profile, profile.c.subscriber_id == _sorted.c.subscriber_id)

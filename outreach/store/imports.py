@@ -111,7 +111,7 @@ def _gather_people(stage: Stage, system: str) -> None:
         "fate": found.c.fate,
         "rows": literal(1),
         "changed": literal(0),
-        **{name: found.c[name] for name in stage.read.columns.keys()},  # noqa: SIM118  # a collection of columns, not a dictionary,
+        **{column.name: found.c[column.name] for column in stage.read.columns},
     }
     stage.connection.execute(insert(person).from_select(list(columns), select(*columns.values())))
     stage.analyze(person)

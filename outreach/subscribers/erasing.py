@@ -96,18 +96,22 @@ def _clean_table(path: Path, address: str) -> None:
 def _clean_archive(path: Path, address: str, person: int | None) -> None:
     """What was said to whom, without this person's lines: by number, too, for they may have had another address."""
     names, mine = erasing.naming(address).search, f"[{person},"
+
+    def theirs(line: str) -> bool:
+        return line.startswith(mine) or names(line) is not None
+
+    with path.open(encoding="utf-8", errors=_TORN, newline="") as lines:
+        if not any(map(theirs, lines)):
+            return
     draft = path.with_name(f".{path.name}.part")
     with (
         path.open(encoding="utf-8", errors=_TORN, newline="") as old,
         draft.open("w", encoding="utf-8", errors=_TORN, newline="") as new,
     ):
-        new.writelines(line for line in old if not (line.startswith(mine) or names(line)))
+        new.writelines(line for line in old if not theirs(line))
         new.flush()
         os.fsync(new.fileno())
-    if draft.stat().st_size < path.stat().st_size:
-        draft.replace(path)
-    else:
-        draft.unlink()
+    draft.replace(path)
 
 
 def _clean_text(path: Path, draft: Path, address: str) -> None:

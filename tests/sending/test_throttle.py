@@ -82,6 +82,19 @@ def test_an_enforced_table_limits_rate_and_messages_on_their_way(store, shaping,
     assert len(line.take(16)) == 2
 
 
+def test_what_workers_had_in_hand_before_a_standstill_does_not_leave_at_once(store, clock) -> None:
+    table = Shaping({"google": Limits("google", connections=50, per_second=10, domains=("gmail.com",)),
+                     OTHER: Limits(OTHER, connections=20, per_second=100)})  # fmt: skip
+    lines = [Throttle(store, table, enforced=True, clock=clock, worker=number) for number in (1, 2)]
+    for line in lines:
+        for number in range(20):
+            line.line_up(person(number, "gmail.com"))
+        line.refresh()  # each has what the bucket holds: four tenths of a second
+        clock.pass_(seconds=0.5)
+    clock.pass_(seconds=10)  # another program had the processors
+    assert sum(len(line.take(16)) for line in lines) == 4
+
+
 def test_two_workers_share_one_bucket(store, shaping, clock) -> None:
     lines = [Throttle(store, shaping, enforced=True, clock=clock) for _ in range(2)]
     for line in lines:
