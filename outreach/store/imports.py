@@ -7,13 +7,15 @@ duplicate, though what it says is folded in and the topics it names are subscrib
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
+    Select,
     Table,
     and_,
     case,
@@ -32,9 +34,46 @@ from sqlalchemy import (
 
 from outreach.store import bulk, erasing, tables
 from outreach.store.consent import SubscriptionStatus
-from outreach.store.staging import FREQUENCIES, Fate, Stage, dump
+from outreach.store.staging import FREQUENCIES, Fate, SlotValue, Stage, dump
 from outreach.store.suspects import is_disposable, is_role
-from outreach.store.to_fold import AT_ONCE, FoldPerson, Held, people_to_fold
+
+_AT_ONCE: Final = 5_000
+_scan: Final = json.JSONDecoder().raw_decode
+
+
+class Staged(NamedTuple):
+    """One row of a person that has to be folded."""
+
+    attributes: dict[str, Any]
+    locale: str | None
+    joined: int | None
+    at: int
+    slots: tuple[SlotValue, ...]
+    written: str
+    """The attributes, as JSON."""
+
+
+class Held(NamedTuple):
+    """What the store holds of that person."""
+
+    attributes: dict[str, Any]
+    locale: str | None
+    joined: int | None
+    as_of: int
+    source: str
+    dates: dict[str, tuple[int, str]]
+
+
+class Folded(NamedTuple):
+    """The person afterwards."""
+
+    held: Held
+    slots: tuple[SlotValue, ...]
+    written: str
+    """The attributes, as JSON."""
+
+
+FoldPerson = Callable[[Held | None, Sequence[Staged]], Folded]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +119,27 @@ def compare(
 
 def _gather_people(stage: Stage, system: str) -> None:
     """One row for each person, in the order of addresses, with what is to be done about them."""
-    read, person = stage.rows_by_address(), stage.person
+    stage.sort()
+    row, person = stage.row, stage.person
     known, profile, provenance = tables.subscriber, tables.profile, tables.provenance
-    joined, at = stage.moment(read.c.joined), stage.moment(read.c.at)
+    group = (
+        select(
+            row.c.address,
+            func.min(row.c.place).label("place"),
+            func.count().label("rows"),
+            func.min(row.c.suppress).label("suppress"),
+        )
+        .group_by(row.c.address)
+        .subquery()
+    )
+    first = row.alias()
+    joined, at = stage.moment(first.c.joined), stage.moment(first.c.at)
     same = and_(
+        group.c.rows == 1,
         provenance.c.dates.is_(None),
-        stage.says_the_same(read.c.attributes, known.c.attributes),
-        read.c.locale.is_not_distinct_from(profile.c.locale),
-        or_(read.c.joined.is_(None), func.coalesce(profile.c.joined_at <= joined, False)),
+        stage.says_the_same(first.c.attributes, known.c.attributes),
+        first.c.locale.is_not_distinct_from(profile.c.locale),
+        or_(first.c.joined.is_(None), func.coalesce(profile.c.joined_at <= joined, False)),
     )
     as_of = provenance.c.as_of
     own = and_(at == as_of, provenance.c.source == system)
@@ -97,49 +149,26 @@ def _gather_people(stage: Stage, system: str) -> None:
         (and_(same, at > as_of), Fate.DATED.value),
         else_=Fate.FOLDED.value,
     )
-    found = stage.ordered(
-        select(known.c.id.label("known"), fate.label("fate"), *read.c).select_from(
-            read.outerjoin(known, known.c.address == read.c.address)
+    found = (
+        select(
+            group.c.place,
+            group.c.address,
+            func.coalesce(known.c.id, _new_id(stage)),
+            group.c.rows,
+            fate,
+            group.c.suppress,
+            literal(0),
+        )
+        .select_from(
+            group.join(first, first.c.place == group.c.place)
+            .outerjoin(known, known.c.address == group.c.address)
             .outerjoin(profile, profile.c.subscriber_id == known.c.id)
             .outerjoin(provenance, provenance.c.subscriber_id == known.c.id)
-        ),
-        read,
-    ).subquery()
-    columns = {
-        **stage.place(found),
-        "id": func.coalesce(found.c.known, _new_id(stage)),
-        "fate": found.c.fate,
-        "rows": literal(1),
-        "changed": literal(0),
-        **{column.name: found.c[column.name] for column in stage.read.columns},
-    }
-    stage.connection.execute(insert(person).from_select(list(columns), select(*columns.values())))
+        )
+        .order_by(group.c.place)
+    )
+    stage.connection.execute(insert(person).from_select(list(person.columns.keys()), found))
     stage.analyze(person)
-    _set_further_rows_apart(stage)
-
-
-def _set_further_rows_apart(stage: Stage) -> None:
-    """Of people with several rows only the first stays among the people."""
-    person, row, several = stage.person, stage.row, stage.several
-    first, second = person.alias(), person.alias()
-    repeated = and_(second.c.place == first.c.place + 1, second.c.address == first.c.address)
-    names = list(row.columns.keys())
-    further = select(*(second.c[name] for name in names)).select_from(first.join(second, repeated))
-    stage.connection.execute(insert(row).from_select(names, further))
-    if not stage.connection.scalar(select(exists(select(row.c.place)))):
-        return
-    groups = select(func.min(row.c.place) - 1, func.count() + 1, func.min(row.c.suppress)).group_by(row.c.address)
-    stage.connection.execute(insert(several).from_select(list(several.columns.keys()), groups))
-    stage.connection.execute(delete(person).where(person.c.place.in_(select(row.c.place))))
-    gravest = case(
-        (person.c.suppress.is_(None), several.c.suppress),
-        (several.c.suppress.is_(None), person.c.suppress),
-        else_=stage.lesser(person.c.suppress, several.c.suppress),
-    )
-    fate = case((person.c.fate == Fate.NEW, Fate.NEW.value), else_=Fate.FOLDED.value)
-    stage.connection.execute(
-        update(person).where(person.c.place == several.c.place).values(rows=several.c.rows, suppress=gravest, fate=fate)
-    )
 
 
 def _leave_out_erased(stage: Stage, hashed: erasing.Hash) -> Counter[str]:
@@ -151,7 +180,7 @@ def _leave_out_erased(stage: Stage, hashed: erasing.Hash) -> Counter[str]:
     strangers = stage.connection.execute(
         select(person.c.address, person.c.id, person.c.rows)
         .where(person.c.fate == Fate.NEW)
-        .execution_options(yield_per=AT_ONCE)
+        .execution_options(yield_per=_AT_ONCE)
     )
     erased = [(person_id, rows) for address, person_id, rows in strangers if hashed(address) in gone]
     if erased:
@@ -174,23 +203,19 @@ def _fold_people(stage: Stage, fold: FoldPerson) -> dict[str, int]:
     """Work out those with several rows and those known already, and note whether anything about them changes."""
     batch: list[tuple[Any, ...]] = []
     fields: Counter[str] = Counter()
-    names: list[str] = []
-    for person_id, held, rows in people_to_fold(stage):
+    for person_id, held, rows in _people_to_fold(stage):
         after, slots, written = fold(held, rows)
         changed = _changed(held, after) if held else ()
-        names.extend(changed)
+        fields.update(changed)
         _, locale, joined, as_of, source, exceptions = after
         dates = dump(exceptions) if exceptions else None
         is_changed = changed or not held
         said = (written, locale, joined, as_of, source, dates)
         batch.append((person_id, *said, 1 if held else 0, 1 if is_changed else 0, *slots))
-        if len(batch) >= AT_ONCE:
+        if len(batch) >= _AT_ONCE:
             stage.pour(stage.folded, batch)
-            fields.update(names)
             batch.clear()
-            names.clear()
     stage.pour(stage.folded, batch)
-    fields.update(names)
     stage.analyze(stage.folded)
     changed_ids = select(stage.folded.c.id).where(stage.folded.c.changed == 1)
     stage.connection.execute(update(stage.person).where(stage.person.c.id.in_(changed_ids)).values(changed=1))
@@ -207,6 +232,49 @@ def _changed(held: Held, after: Held) -> list[str]:
     if held.joined != after.joined:
         changed.append("joined")
     return changed
+
+
+def _people_to_fold(stage: Stage) -> Iterator[tuple[int, Held | None, list[Staged]]]:
+    """Each with what the store holds of them, and their rows."""
+    result = stage.connection.execute(_to_fold(stage).execution_options(yield_per=_AT_ONCE))
+    staged: list[Staged] = []
+    for person_id, fate, count, written, locale, joined, at, *more in result:
+        staged.append(Staged(_load(written), locale, joined, at, tuple(more[6:]), written))
+        if len(staged) == count:
+            yield person_id, _held(*more[:6]) if fate == Fate.FOLDED else None, staged
+            staged = []
+
+
+def _to_fold(stage: Stage) -> Select[Any]:
+    row, person = stage.row, stage.person
+    known, profile, provenance = tables.subscriber, tables.profile, tables.provenance
+    return (
+        select(
+            person.c.id,
+            person.c.fate,
+            person.c.rows,
+            row.c.attributes,
+            row.c.locale,
+            row.c.joined,
+            row.c.at,
+            stage.json_text(known.c.attributes).label("held"),
+            profile.c.locale.label("held_locale"),
+            stage.milliseconds(profile.c.joined_at).label("held_joined"),
+            # Without a note of their age, values are as old as the person's row.
+            stage.milliseconds(func.coalesce(provenance.c.as_of, known.c.created_at)).label("as_of"),
+            func.coalesce(provenance.c.source, "").label("source"),
+            stage.json_text(provenance.c.dates).label("dates"),
+            *(row.c[slot] for slot in stage.slots),
+        )
+        .select_from(
+            person.join(row, row.c.address == person.c.address)
+            .outerjoin(known, known.c.id == person.c.id)
+            .outerjoin(profile, profile.c.subscriber_id == person.c.id)
+            .outerjoin(provenance, provenance.c.subscriber_id == person.c.id)
+        )
+        .where(or_(person.c.fate == Fate.FOLDED, and_(person.c.fate == Fate.NEW, person.c.rows > 1)))
+        .order_by(person.c.place, row.c.place)
+    )
 
 
 def _gather_subscriptions(stage: Stage, topic_ids: Sequence[int]) -> None:
@@ -291,3 +359,14 @@ def _count(stage: Stage) -> Difference:
         disposable=totals[2],
         fields={},
     )
+
+
+def _held(attributes: str, locale: str | None, joined: int | None, as_of: int, source: str, dates: str | None) -> Held:
+    exceptions = {field: (at, origin) for field, (at, origin) in _load(dates).items()} if dates else {}
+    return Held(_load(attributes), locale, joined, as_of, source, exceptions)
+
+
+def _load(document: str) -> dict[str, Any]:
+    """JSON that a database or we ourselves have written."""
+    found: dict[str, Any] = _scan(document)[0]
+    return found

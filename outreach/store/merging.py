@@ -79,12 +79,13 @@ def close(stage: Stage, import_id: int) -> None:
 
 def _insert_people(stage: Stage, import_id: int, system: str, now: dt.datetime) -> None:
     """New people: those with one row as that row says, the others as folded."""
-    person, folded = stage.person, stage.folded
-    for table, people, several in (
-        (person, person, person.c.rows == 1),
-        (folded, person.join(folded, folded.c.id == person.c.id), person.c.rows > 1),
+    person, row, folded = stage.person, stage.row, stage.folded
+    for table, on, several in (
+        (row, row.c.place == person.c.place, person.c.rows == 1),
+        (folded, folded.c.id == person.c.id, person.c.rows > 1),
     ):
         chosen = and_(person.c.fate == Fate.NEW, several)
+        both = person.join(table, on)
         source = table.c.get("source", literal(system))
         dates = stage.document(table.c.dates) if "dates" in table.c else stage.document(null())
         moment = stage.moment
@@ -119,7 +120,7 @@ def _insert_people(stage: Stage, import_id: int, system: str, now: dt.datetime) 
                 },
             ),
         ):
-            found = select(*columns.values()).select_from(people).where(chosen)
+            found = select(*columns.values()).select_from(both).where(chosen).order_by(person.c.place)
             stage.connection.execute(insert(target).from_select(list(columns), found, include_defaults=False))
 
 
@@ -157,11 +158,15 @@ def _update_people(stage: Stage, import_id: int) -> None:
 
 def _date_people(stage: Stage, import_id: int, system: str) -> None:
     """People of whom the file says what we hold, only later."""
-    person, provenance = stage.person, tables.provenance
+    person, row, provenance = stage.person, stage.row, tables.provenance
     stage.connection.execute(
         update(provenance)
-        .where(provenance.c.subscriber_id == person.c.id, person.c.fate == Fate.DATED)
-        .values(as_of=stage.moment(person.c.at), source=system, import_id=import_id)
+        .where(
+            provenance.c.subscriber_id == person.c.id,
+            person.c.fate == Fate.DATED,
+            row.c.place == person.c.place,
+        )
+        .values(as_of=stage.moment(row.c.at), source=system, import_id=import_id)
     )
 
 

@@ -26,15 +26,14 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Float,
-    FromClause,
     Integer,
     MetaData,
-    Select,
     SmallInteger,
     Table,
     Text,
     cast,
     func,
+    insert,
     literal,
     select,
     text,
@@ -146,7 +145,7 @@ class Stage:
         made = _tables(self.slots, keyed=self.is_sqlite)
         self.read, self.row = made["staged_read"], made["staged_row"]
         self.wish, self.topic = made["staged_wish"], made["staged_topic"]
-        self.person, self.folded, self.several = made["staged_person"], made["staged_folded"], made["staged_several"]
+        self.person, self.folded = made["staged_person"], made["staged_folded"]
         self.subscription = made["staged_subscription"]
         self.row.metadata.create_all(connection, checkfirst=False)
         connection.commit()
@@ -189,25 +188,18 @@ class Stage:
             if not self.applied:
                 transaction.rollback()
 
-    # SQLite sorts the rows before it looks up what is known of each, and numbers them as they come; PostgreSQL sorts
-    # what it has looked up.
-
-    def rows_by_address(self) -> FromClause:
-        """The rows, to be joined to what is known; `ordered` gives the result in the order of their addresses."""
-        if not self.is_sqlite:
-            return self.read
-        # Without a limit the order of what is joined would be forgotten.
-        return self._by_address(select(*self.read.columns), self.read).limit(-1).subquery()
-
-    def ordered(self, query: Select[Any], rows: FromClause) -> Select[Any]:
-        return query if self.is_sqlite else self._by_address(query, rows)
-
-    def place(self, rows: FromClause) -> dict[str, ColumnElement[int]]:
-        return {} if self.is_sqlite else {"place": func.row_number().over(order_by=(rows.c.address, rows.c.number))}
-
-    @staticmethod
-    def _by_address(query: Select[Any], rows: FromClause) -> Select[Any]:
-        return query.order_by(rows.c.address, rows.c.number)
+    def sort(self) -> None:
+        """The rows by address, and from now on no more of them. Once, before they are compared."""
+        names = [column.name for column in self.read.columns]
+        order = (self.read.c.address, self.read.c.number)
+        if self.is_sqlite:
+            ordered = select(*self.read.columns).order_by(*order)
+            self.connection.execute(insert(self.row).from_select(names, ordered))
+            self.connection.execute(text("CREATE INDEX staged_row_address ON staged_row (address, place, suppress)"))
+        else:
+            numbered = select(func.row_number().over(order_by=order), *self.read.columns)
+            self.connection.execute(insert(self.row).from_select(["place", *names], numbered))
+        self.analyze(self.row)
 
     def find_people(self) -> None:
         """Make the people of the file quick to find by their addresses."""
@@ -289,8 +281,18 @@ def _tables(slots: tuple[str, ...], *, keyed: bool) -> Mapping[str, Table]:
 
 
 def _rows(meta: MetaData, slots: Sequence[str], *, keyed: bool) -> None:
-    """Rows as they come."""
-    _table("staged_read", meta, *_numbered(slots))
+    """Rows as they come, and then by address: the rest goes from left to right."""
+    for name in ("staged_read", "staged_row"):
+        _table(
+            name,
+            meta,
+            *([_key("place", Integer, keyed=keyed, autoincrement=keyed)] if name == "staged_row" else []),
+            Column("number", Integer, nullable=False),
+            Column("address", Text, nullable=False),
+            *_said(),
+            Column("suppress", BigInteger),
+            *_slotted(slots),
+        )
 
 
 def _wishes(meta: MetaData, *, keyed: bool) -> None:
@@ -330,21 +332,14 @@ def _people(meta: MetaData, slots: Sequence[str], *, keyed: bool) -> None:
     _table(
         "staged_person",
         meta,
-        _key("place", Integer, keyed=keyed, autoincrement=keyed),
+        _key("place", Integer, keyed=keyed),  # of the first row; the others follow it
+        Column("address", Text, nullable=False),
         Column("id", BigInteger, nullable=False),
+        Column("rows", Integer, nullable=False),
         Column("fate", SmallInteger, nullable=False),
-        Column("rows", Integer, nullable=False),
-        Column("changed", SmallInteger, nullable=False),
-        *_numbered(slots),  # the first row
-    )
-    _table(
-        "staged_several",
-        meta,
-        _key("place", Integer, keyed=keyed),  # of the first row; the further ones follow it
-        Column("rows", Integer, nullable=False),
         Column("suppress", BigInteger),
+        Column("changed", SmallInteger, nullable=False),
     )
-    _table("staged_row", meta, _key("place", Integer, keyed=keyed), *_numbered(slots))  # the further rows
     _table(
         "staged_folded",
         meta,
@@ -364,17 +359,6 @@ def _table(name: str, meta: MetaData, *columns: Column[Any], **options: Any) -> 
 
 def _key(name: str, kind: Any, *, keyed: bool, autoincrement: bool = False) -> Column[Any]:
     return Column(name, kind, primary_key=keyed, autoincrement=autoincrement, nullable=False)
-
-
-def _numbered(slots: Sequence[str]) -> list[Column[Any]]:
-    """A row of the file."""
-    return [
-        Column("number", Integer, nullable=False),
-        Column("address", Text, nullable=False),
-        *_said(),
-        Column("suppress", BigInteger),
-        *_slotted(slots),
-    ]
 
 
 def _said() -> list[Column[Any]]:

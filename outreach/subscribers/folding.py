@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from outreach.store.to_fold import Held, Staged
+from outreach.store.imports import Held, Staged
 from outreach.subscribers import values
 from outreach.subscribers.mapping import Value
 

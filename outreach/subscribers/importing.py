@@ -33,11 +33,10 @@ from outreach.store import suspects
 from outreach.store import topics as store_topics
 from outreach.store.database import Store
 from outreach.store.erasing import hasher
-from outreach.store.imports import compare
+from outreach.store.imports import Folded, FoldPerson, Held, Staged, compare
 from outreach.store.merging import apply, close, record
 from outreach.store.staging import Row, Stage, WishRow, dump, frequency_code, importing, suppression_code
 from outreach.store.subscribers import Field, SlotReader, Value
-from outreach.store.to_fold import Folded, FoldPerson, Held, Staged
 from outreach.subscribers.columns import Columns, type_of
 from outreach.subscribers.folding import Account, Fold, least
 from outreach.subscribers.mapping import Mapping, Person, Rejected, file_date

@@ -284,7 +284,7 @@ def test_new_fields_become_known_to_rules(store: Store, tmp_path: Path) -> None:
 KILLED = """
 import datetime as dt, os, signal, sys
 from pathlib import Path
-from outreach.store import imports, merging
+from outreach.store import merging, staging
 from outreach.store.database import Store
 from outreach.subscribers import importing, rejects
 
@@ -293,13 +293,12 @@ def die(*_args, **_more):
 
 target, name = {
     "reading": (importing._Staging, "_flush"),
-    "sorting": (imports, "_set_further_rows_apart"),
+    "sorting": (staging.Stage, "sort"),
     "compared": (importing, "record"),
     "merging": (merging, "_note_consent"),
     "merged": (importing, "close"),
     "committed": (rejects.Rejects, "close"),
 }[sys.argv[3]]
-assert hasattr(target, name)
 setattr(target, name, die)
 store = Store.open(sys.argv[1])
 now = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
