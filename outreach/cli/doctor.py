@@ -133,13 +133,15 @@ def _database(workspace: Workspace) -> Check:
 
 
 def _keys(workspace: Workspace) -> Check:
+    from outreach.rendering import multibuffer
     from outreach.tokens import load_keys
 
     load_keys(workspace.token_keys)
     for path in (workspace.token_keys, workspace.settings.key("mail.dkim_key")):
         if isinstance(path, Path) and path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
             return fail("keys", f"others on this machine can read {path}", f"chmod 600 {path}")
-    return ok("keys", "the signing keys are there, and private")
+    eight = ", and DKIM signs eight at once" if multibuffer.available() else ""
+    return ok("keys", f"the signing keys are there, and private{eight}")
 
 
 def _disk(workspace: Workspace) -> Check:
