@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from outreach.errors import TryAgain
 from outreach.store.dialects import mapped
+from outreach.store.membership import wanted
 from outreach.store.subscribers import ACTIVE
 from outreach.store.tables import profile
 
@@ -40,8 +41,9 @@ def select_ids(expression: ColumnElement[bool]) -> Select[tuple[int]]:
 def count(connection: Connection, expression: ColumnElement[bool], *, seconds: float | None = None) -> int:
     """How many active people a compiled rule chooses. TooSlow if that takes longer than `seconds`."""
     # Nearly everybody is active: asked after the rule's own columns, that costs a twentieth less on SQLite.
-    counting = select(func.count()).select_from(profile).where(expression, profile.c.status == ACTIVE)
     with limited(connection, seconds):
+        people, test = wanted(connection, expression)
+        counting = select(func.count()).select_from(people).where(test, profile.c.status == ACTIVE)
         return connection.execute(counting).scalar_one()
 
 

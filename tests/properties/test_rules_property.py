@@ -19,6 +19,7 @@ from outreach.segmentation import (
     Type,
     canonical,
     compile_rule,
+    count,
     evaluate,
     explain,
     from_json,
@@ -27,8 +28,9 @@ from outreach.segmentation import (
     to_json,
 )
 from outreach.segmentation.rules import Node, Not
-from outreach.store import tables
 from outreach.store.database import Store
+from outreach.store.subscribers import ACTIVE
+from outreach.store.tables import profile
 from tests.properties.rules_city import FIELDS, NOW, SEGMENTS, SLOTS, TOPICS, ZONE, build
 from tests.properties.rules_trees import trees
 
@@ -39,9 +41,10 @@ def test_the_database_and_the_evaluator_choose_the_same_people(store: Store) -> 
     everybody = set(city.people)
 
     with store.read() as connection:
+        active = set(connection.execute(select(profile.c.subscriber_id).where(profile.c.status == ACTIVE)).scalars())
 
         def chosen(expression: ColumnElement[bool]) -> set[int]:
-            return set(connection.execute(select(tables.profile.c.subscriber_id).where(expression)).scalars())
+            return set(connection.execute(select(profile.c.subscriber_id).where(expression)).scalars())
 
         @settings(max_examples=120)
         @given(trees)
@@ -55,6 +58,7 @@ def test_the_database_and_the_evaluator_choose_the_same_people(store: Store) -> 
                 if evaluate(rule, facts, city.catalogue, now=NOW, zone=ZONE)
             }
             assert by_sql == plain
+            assert count(connection, expression) == len(plain & active)
             assert chosen(compile_rule(Rule(Not(root)), city.catalogue, now=NOW, zone=ZONE)) == everybody - by_sql
             assert chosen(not_(expression)) == everybody - by_sql
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from outreach.segmentation import (
@@ -30,6 +30,7 @@ from outreach.segmentation.fields import STANDARD
 from outreach.segmentation.parser import MAX_DEPTH
 from outreach.store import tables
 from outreach.store.database import Store
+from outreach.store.membership import wanted
 
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 CHICAGO = ZoneInfo("America/Chicago")
@@ -246,7 +247,7 @@ def test_values_are_bound_and_the_cheap_tests_come_first() -> None:
         ("opened from Parks within 9 days", "profile.subscriber_id IN (SELECT engagement.subscriber_id"),
         ("not opened from Parks within 9 days", "((profile.subscriber_id NOT IN (SELECT engagement.subscriber_id"),
         ("language is es and not opened from Parks within 9 days", "AND NOT (EXISTS (SELECT 1"),
-        ("topic is parking", "profile.subscriber_id IN (SELECT subscription.subscriber_id"),
+        ("topic is parking", "(profile.subscriber_id IN (SELECT subscription.subscriber_id"),
         ("language is es and topic is parking", "AND (EXISTS (SELECT 1"),
         ("opened within 9 days", "profile.last_open_at IS NOT NULL AND profile.last_open_at >= ?"),
         ("not opened within 9 days", "profile.last_open_at IS NULL OR profile.last_open_at < ?"),
@@ -281,6 +282,44 @@ def test_sqlite_scans_the_narrow_index_where_that_has_all_that_is_asked(sqlite_s
             scans[rule] = connection.execute(plan).first().detail
     narrow = "SCAN profile USING COVERING INDEX ix_profile_rules"
     assert list(scans.values()) == [narrow, narrow, "SCAN profile"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "few_want_it", "first"),
+    [
+        ("topic is Parks", False, "SEARCH one"),
+        ("topic is Parks and opened within 9 days and not suppressed", False, "SEARCH one"),
+        ("district is 4 and topic is Parks", True, "SEARCH one"),
+        ("district is 4 and topic is Parks", False, "SCAN profile"),  # most people have it, and the field leaves few
+        ("not topic is Parks", True, "SCAN profile"),
+        ("topic is Parks or renter", True, "SCAN profile"),
+        ("topic in (Parks, Parking)", True, "SEARCH profile"),
+    ],
+)
+def test_people_with_one_topic_are_looked_for_among_those_who_have_it(
+    sqlite_store: Store, rule: str, few_want_it: bool, first: str
+) -> None:
+    people = range(1, 901)
+    topics = (Topic(1, "Parks"), Topic(2, "Parking"))
+    with sqlite_store.write() as connection:
+        connection.execute(insert(tables.topic), [{"id": one.id, "name": one.name, "key": one.name} for one in topics])
+        rows = [{"id": n, "address": f"p{n}@mail.example", "attributes": {}, "created_at": NOW} for n in people]
+        connection.execute(insert(tables.subscriber), rows)
+        profiles = [{"subscriber_id": n, "status": 1, "t1": str(n % 9)} for n in people]
+        connection.execute(insert(tables.profile), profiles)
+        wants = [n for n in people if n % 4 == 0 or (not few_want_it and n % 3)]
+        given = [{"topic_id": 1, "subscriber_id": n, "status": 1, "changed_at": NOW} for n in wants]
+        connection.execute(insert(tables.subscription), given)
+    with sqlite_store.read() as connection:
+        catalogue = replace(load_catalogue(connection, segments={}), topics=topics)
+        catalogue = replace(catalogue, fields=catalogue.fields | {"district": Field("district", Type.TEXT, "t1")})
+        expression = compile_rule(rule, catalogue, now=NOW, zone=CHICAGO)
+        where, test = wanted(connection, expression)
+        query = select(func.count()).select_from(where).where(test)
+        plan = text(f"EXPLAIN QUERY PLAN {query.compile(connection, compile_kwargs={'literal_binds': True})}")
+        assert connection.execute(plan).first().detail.startswith(first)
+        ids = connection.execute(select_ids(expression)).scalars().all()
+        assert count(connection, expression) == len(ids)
 
 
 def test_a_large_list_of_people_who_did_not_is_an_anti_join_on_postgresql() -> None:
