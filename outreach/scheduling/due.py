@@ -61,9 +61,16 @@ def find_due(store: Store, settings: Settings, *, segments: Mapping[str, str], n
             found.troubles.append(f"{campaign.name}: {error}")
     with store.read() as connection:
         approved = campaigns.every(connection, Status.APPROVED)
-        moments = {each.id: at for each in approved if (at := later.due_at(each)) is not None and at <= now}
-        newest = _newest(connection, [each for each in approved if each.id in moments])
+        asked = [campaigns.get(connection, each) for each in schedule.unapproved(connection)]
+        moments = {each.id: at for each in (*approved, *asked) if (at := later.due_at(each)) is not None and at <= now}
+        newest = _newest(connection, [each for each in (*approved, *asked) if each.id in moments])
         twins = {each.id for each in approved if each.id in moments and _is_anothers(connection, each)}
+    for campaign in asked:
+        at = moments.get(campaign.id)
+        if campaign.not_after is not None and now > campaign.not_after:
+            _give_up(store, campaign, found, f"nobody approved it until {_minute(campaign.not_after)}", now=now)
+        elif at is not None and at < newest.get(campaign.file, at):
+            _give_up(store, campaign, found, "nobody approved it before a later one came", now=now)
     for campaign in approved:
         at = moments.get(campaign.id)
         if campaign.id in twins:
@@ -111,19 +118,23 @@ def _take(store: Store, campaign: Campaign, found: Due, *, now: dt.datetime) -> 
     if campaign.not_after is None or now <= campaign.not_after:
         found.campaigns.append(campaign)
         return
-    until = f"could be sent until {campaign.not_after:%Y-%m-%d %H:%M} UTC"
+    until = f"could be sent until {_minute(campaign.not_after)}"
     _give_up(store, campaign, found, f"{until}; cron did not run in between, or it was refused", now=now)
 
 
+def _minute(moment: dt.datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
 def _give_up(store: Store, campaign: Campaign, found: Due, why: str, *, now: dt.datetime) -> None:
-    """Stop an approved campaign whose time went by, and say so once."""
+    """Stop a campaign whose time went by before it left, and say so once."""
     at = later.due_at(campaign)
     with store.write() as connection:
         if not campaigns.set_status(
             connection,
             campaign.id,
             Status.STOPPED,
-            only_from=(Status.APPROVED,),
+            only_from=(campaign.status,),
             finished_at=now,
             pause_reason=NOT_IN_TIME,
         ):

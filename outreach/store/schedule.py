@@ -12,8 +12,9 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, select, update
 
+from outreach.store.campaigns import Status
 from outreach.store.checkpoints import insert
-from outreach.store.tables import occurrence
+from outreach.store.tables import campaign, occurrence
 
 
 class State(StrEnum):
@@ -57,6 +58,13 @@ def started(connection: Connection, campaign_id: int, *, now: dt.datetime) -> No
 def missed(connection: Connection, campaign_id: int, *, now: dt.datetime) -> None:
     mine = occurrence.c.campaign_id == campaign_id
     connection.execute(update(occurrence).where(mine).values(state=State.MISSED.value, noted_at=now))
+
+
+def unapproved(connection: Connection) -> list[int]:
+    """The campaigns that were planned for an occurrence and have not been approved."""
+    both = occurrence.join(campaign, campaign.c.id == occurrence.c.campaign_id)
+    waiting = occurrence.c.state == State.CLAIMED.value, campaign.c.status == Status.PLANNED.value
+    return list(connection.execute(select(campaign.c.id).select_from(both).where(*waiting)).scalars())
 
 
 def find(connection: Connection, file: str, at: dt.datetime) -> Occurrence | None:

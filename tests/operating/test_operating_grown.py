@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from outreach.campaigns import credentials, lifecycle
 from outreach.campaigns.approval import approve
 from outreach.cli import main
-from outreach.errors import ApprovalMissing
+from outreach.errors import ApprovalMissing, OutreachError
 from outreach.store import campaigns
 from outreach.store.campaigns import Status
 from tests.operating.office import NOON, office
@@ -69,9 +69,13 @@ def test_one_that_nobody_approved_in_time_leaves_nobody_with_two_the_week_after(
     cron(MONDAY)
     grows(office, 4)
     cron(MONDAY + WEEK, code=1)
-    assert "weekly-3 waits" in cron(MONDAY + 2 * WEEK, code=1)
-    signs(office, "weekly-2", "Eli")
-    assert "weekly-2 was due" in cron(MONDAY + 2 * WEEK, code=1)
+    said = cron(MONDAY + 2 * WEEK, code=1)
+    assert "weekly-3 waits" in said
+    assert "weekly-2 was due Mon 2026-11-30 09:00" in said
+    assert "nobody approved it" in said
+    assert (office.status("weekly-2"), cron(MONDAY + 2 * WEEK)) == (Status.STOPPED, "")
+    with pytest.raises(OutreachError):
+        signs(office, "weekly-2", "Eli")
     signs(office, "weekly-3", "Eli")
     assert cron(MONDAY + 2 * WEEK) == ""
     assert reached(office) == {
@@ -96,3 +100,17 @@ def grows(office, count: int) -> None:
 def reached(office) -> dict[str, Status]:
     with office.town.store.read() as connection:
         return {each.name: each.status for each in campaigns.every(connection)}
+
+
+def test_one_that_nobody_approves_is_told_when_its_window_closes_and_ends_no_series(office, cron):
+    signs(office, office.plans("weekly", schedule="FREQ=WEEKLY;BYDAY=MO from 2026-11-23 09:00"), "Dana")
+    cron(MONDAY)
+    grows(office, 4)
+    cron(MONDAY + WEEK, code=1)
+    late = MONDAY + WEEK + dt.timedelta(days=5)
+    said = cron(late, code=1)
+    assert "weekly-2 was due" in said
+    assert "nobody approved it until 2026-12-0" in said
+    assert "so nobody got it" in said
+    assert (office.status("weekly-2"), cron(late)) == (Status.STOPPED, "")
+    assert "weekly-3 waits" in cron(MONDAY + 2 * WEEK, code=1)
