@@ -94,13 +94,13 @@ def send(name: str, yes: bool, workers: int | None, patience: int, as_json: bool
 
 def confirm(campaign: Campaign) -> None:
     """Have the number of people typed in; without a terminal there is nobody to ask."""
+    people, later = campaign.reaches, campaign.reaches - campaign.frozen
     if not sys.stdin.isatty():
-        raise UsageError(
-            f"sending to {campaign.frozen:,} people has to be confirmed; add --yes where nobody can be asked"
-        )
+        raise UsageError(f"sending to {people:,} people has to be confirmed; add --yes where nobody can be asked")
     urgent(campaign)
-    typed = click.prompt(f"Type {campaign.frozen} to send {campaign.name} to {campaign.frozen:,} people", default="")
-    if typed.replace(",", "").strip() != str(campaign.frozen):
+    digests = f", {later:,} of them in their next digest" if later else ""
+    typed = click.prompt(f"Type {people} to send {campaign.name} to {people:,} people{digests}", default="")
+    if typed.replace(",", "").strip() != str(people):
         raise UsageError("that is not the number; nothing was sent")
 
 
