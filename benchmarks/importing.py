@@ -93,7 +93,9 @@ def main() -> None:
     sizes = (100_000, 1_000_000) if "--full" in sys.argv else (20_000, 100_000)
     with tempfile.TemporaryDirectory(prefix="outreach-bench-") as name, _postgres(Path(name)) as server:
         folder = Path(name)
-        print(f"{'what':<34}{'rows':>10}{'seconds':>9}{'rows/s':>10}{'CPU s':>8}{'peak MB':>9}{'of raw':>8}")
+        print(
+            f"{'what':<34}{'rows':>10}{'seconds':>9}{'rows/s':>10}{'CPU s':>8}{'peak MB':>9}{'of raw':>8}{'by CPU':>8}"
+        )
         for rows in sizes:
             everyone, known = folder / f"{rows}.csv", folder / f"{rows}-known.csv"
             write(everyone, rows)
@@ -112,11 +114,11 @@ def main() -> None:
                 database = f"sqlite:///{folder}/{rows}.db" if kind == "sqlite" else _of(server, f"outreach_{rows}")
                 _prepare(database, known, server)
                 seconds, cpu, peak = _import(database, everyone)
-                # Of processor time where both are one process: what else runs on the machine does not matter then.
-                ratio = cpu / found.cpu if found.cpu else seconds / found.seconds
+                # Of processor time too where both are one process: what else runs on the machine does not matter then.
+                by_cpu = f"1/{cpu / found.cpu:.1f}" if found.cpu else ""
                 print(
                     f"{'outreach import, ' + kind:<34}{count:>10,}{seconds:>9.2f}{count / seconds:>10,.0f}"
-                    f"{cpu:>8.2f}{peak:>9.0f}{f'1/{ratio:.1f}':>8}",
+                    f"{cpu:>8.2f}{peak:>9.0f}{f'1/{seconds / found.seconds:.1f}':>8}{by_cpu:>8}",
                     flush=True,
                 )
 
