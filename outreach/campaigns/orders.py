@@ -11,7 +11,6 @@ from outreach.sending.signing import signer
 from outreach.sending.workers import Orders
 from outreach.settings import Settings
 from outreach.store.campaigns import Campaign
-from outreach.store.topics import EMERGENCY
 
 
 def orders_for(campaign: Campaign, settings: Settings, *, token_keys: Path, patience: dt.timedelta) -> Orders:
@@ -40,7 +39,6 @@ def orders_for(campaign: Campaign, settings: Settings, *, token_keys: Path, pati
         archive=settings.data / FOLDER / str(campaign.id),
         tracking_default=settings.text("tracking.default"),
         zone=settings.text("organisation.timezone"),
-        gives_way=campaign.message_class != EMERGENCY,
     )
 
 

@@ -36,8 +36,6 @@ PER_WORKER = 5_000
 MAX_DEATHS = 12
 """Workers that may die in a row without anybody getting anything, before we give up."""
 LOOK_EVERY = 0.5
-NICE = 10
-"""How far a worker that gives way stands back (nice(2)): a relay beside it that has to wait keeps everybody waiting."""
 GC_EVERY = 50_000
 
 Channel = Any
@@ -192,8 +190,6 @@ def _context() -> ForkServerContext | SpawnContext:
 def _worker(orders: Orders, channel: Channel) -> None:
     """The worker process's whole life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells everybody; only the supervisor acts on it
-    if orders.gives_way:
-        os.nice(NICE)
     gc.freeze()
     gc.set_threshold(GC_EVERY)  # the hot path makes no cycles; looking for some every 700 objects costs a tenth of it
     tally: Counter[State] = Counter()

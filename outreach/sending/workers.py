@@ -97,8 +97,6 @@ class Orders:
     tracking_default: str = "individual"
     """What is recorded of people who said nothing about it: none, aggregate or individual."""
     zone: str = "UTC"
-    gives_way: bool = True
-    """Its workers let others on this machine go first: the relay, and the pages that residents wait for."""
     stalled_after: float = 90.0
     """Seconds of silence after which a worker is ended; longer than the store may keep one waiting."""
 

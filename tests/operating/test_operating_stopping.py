@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, update
@@ -71,13 +70,6 @@ def test_the_links_leave_when_the_send_begins_and_a_lost_relay_delays_nobody(off
     with office.town.store.read() as connection:
         rows = [each.detail for each in audit.entries(connection) if each.verb == "stop links"]
     assert rows == [{"told": "Dana, Eli"}, {"told": "Dana, Eli"}, {"not sent": "RelayUnreachable"}]
-
-
-def test_an_emergency_gives_way_to_nothing_on_its_machine(office):
-    campaign = office.campaign(office.plans("sweep"))
-    for message_class, gives_way in (("regular", True), ("statutory", True), ("emergency", False)):
-        one = replace(campaign, message_class=message_class)
-        assert orders_for(one, office.town.settings, token_keys=Path(), patience=dt.timedelta(0)).gives_way is gives_way
 
 
 def test_readers_of_digests_count_and_can_be_spared_while_they_wait(office):

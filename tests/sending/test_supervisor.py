@@ -4,7 +4,6 @@ import os
 import signal
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing import get_context
@@ -19,7 +18,6 @@ from outreach.rendering.compose import Composer
 from outreach.sending import supervisor
 from outreach.store import campaigns
 from outreach.store.campaigns import Status
-from outreach.store.deliveries import State
 from outreach.testing import Fault, FaultServer, oracle
 
 POISON = 7
@@ -92,21 +90,6 @@ def test_workers_that_only_die_are_given_up_and_everybody_is_still_waiting(
     with pytest.raises(TryAgain, match="exit code 9"):
         supervisor.send(city.orders, count=1)
     assert city.counts() == {"waiting": 10}
-
-
-@pytest.mark.parametrize(("gives_way", "further"), [(True, supervisor.NICE), (False, 0)])
-def test_bulk_mail_lets_others_on_the_machine_go_first(
-    tmp_path: Path, server: FaultServer, monkeypatch: pytest.MonkeyPatch, gives_way: bool, further: int
-) -> None:
-    def note(*_: object, **__: object) -> Counter[State]:
-        (tmp_path / "nice").write_text(str(os.nice(0)))
-        return Counter()
-
-    monkeypatch.setattr(supervisor, "_context", lambda: get_context("fork"))
-    monkeypatch.setattr(supervisor.workers, "run", note)
-    city = cities.build(tmp_path, 10, port=server.port)
-    supervisor.send(replace(city.orders, gives_way=gives_way), count=1)
-    assert int((tmp_path / "nice").read_text()) == min(os.nice(0) + further, 19)
 
 
 def test_sigterm_finishes_what_is_on_the_wire_and_begins_nothing_new(tmp_path: Path) -> None:
