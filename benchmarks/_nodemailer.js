@@ -1,8 +1,9 @@
-// What nodemailer does with its own pool and DKIM: node _nodemailer.js PORT COUNT KEYFILE (run where nodemailer is installed)
+// What nodemailer does with its own pool and DKIM: node _nodemailer.js PORT COUNT KEYFILE [tls] (run where nodemailer is installed)
 const nodemailer = require(process.cwd() + "/node_modules/nodemailer");
-const [port, count, keyFile] = process.argv.slice(2);
+const [port, count, keyFile, tls] = process.argv.slice(2);
 const transport = nodemailer.createTransport({
-  host: "127.0.0.1", port: Number(port), pool: true, maxConnections: 20, maxMessages: Infinity, secure: false, ignoreTLS: true,
+  host: tls ? "localhost" : "127.0.0.1", port: Number(port), pool: true, maxConnections: 20, maxMessages: Infinity, secure: false,
+  ignoreTLS: !tls, requireTLS: Boolean(tls),
   dkim: { domainName: "city.example", keySelector: "s1", privateKey: require("fs").readFileSync(keyFile, "utf8") },
 });
 const paragraph = "<p>Crews will sweep the streets on the second and fourth Monday of the month between eight and noon. ".repeat(24);

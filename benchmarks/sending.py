@@ -284,24 +284,26 @@ def _smtp_source(count: int, *, port: int = PORT) -> float:
     return count / (time.monotonic() - begun)
 
 
-def _nodemailer(place: Path, count: int) -> float:
+def _nodemailer(place: Path, count: int, *, port: int = PORT, tls: bool = False) -> float:
     home = Path(os.environ.get("OUTREACH_NODEMAILER", place / "node"))
     if not (home / "node_modules" / "nodemailer").is_dir():
         home.mkdir(parents=True, exist_ok=True)
         npm = shutil.which("npm")
         if npm is None or subprocess.run([npm, "install", "--silent", "nodemailer"], cwd=home).returncode:
             return 0.0
-    command = ["node", str(HERE / "_nodemailer.js"), str(PORT), str(count // 2), str(place / "dkim.pem")]
+    command = ["node", str(HERE / "_nodemailer.js"), str(port), str(count // 2), str(place / "dkim.pem")]
+    command += ["tls"] if tls else []
     begun = time.monotonic()
     crew = [subprocess.Popen(command, cwd=home) for _ in range(2)]
     assert [each.wait() for each in crew] == [0, 0]
     return count / (time.monotonic() - begun)
 
 
-def _aiosmtplib(place: Path, count: int) -> float:
+def _aiosmtplib(place: Path, count: int, *, port: int = PORT, tls: bool = False) -> float:
     context = get_context("spawn")
     begun = time.monotonic()
-    crew = [context.Process(target=_dkimpy_worker, args=(count // 2, str(place / "dkim.pem"), PORT)) for _ in range(2)]
+    orders = count // 2, str(place / "dkim.pem"), port, tls
+    crew = [context.Process(target=_dkimpy_worker, args=orders) for _ in range(2)]
     for each in crew:
         each.start()
     for each in crew:
@@ -309,12 +311,14 @@ def _aiosmtplib(place: Path, count: int) -> float:
     return count / (time.monotonic() - begun)
 
 
-def _dkimpy_worker(count: int, key: str, port: int) -> None:
+def _dkimpy_worker(count: int, key: str, port: int, tls: bool) -> None:
     pem = Path(key).read_bytes()
-    asyncio.run(_plain_aiosmtplib(count, port, connections=10, pem=pem))
+    asyncio.run(_plain_aiosmtplib(count, port, connections=10, pem=pem, tls=tls))
 
 
-async def _plain_aiosmtplib(count: int, port: int, *, connections: int, pem: bytes | None = None) -> float:
+async def _plain_aiosmtplib(
+    count: int, port: int, *, connections: int, pem: bytes | None = None, tls: bool = False
+) -> float:
     """What one would write first: email.message for each person, dkimpy, one aiosmtplib connection for each task."""
     import aiosmtplib
     import dkim
@@ -323,7 +327,7 @@ async def _plain_aiosmtplib(count: int, port: int, *, connections: int, pem: byt
     html = "<p>Crews will sweep the streets on the second and fourth Monday of the month. " * 300
 
     async def work() -> None:
-        client = aiosmtplib.SMTP(hostname="127.0.0.1", port=port, start_tls=False)
+        client = aiosmtplib.SMTP(hostname="localhost" if tls else "127.0.0.1", port=port, start_tls=tls)
         await client.connect()
         for number in numbers:
             message = EmailMessage(policy=SMTP)
