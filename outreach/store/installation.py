@@ -38,7 +38,8 @@ def refuse_restored(store: Store, data: Path, *, now: dt.datetime, sending: bool
 def held(store: Store, data: Path, *, now: dt.datetime, sending: bool = False) -> str:
     """Why nothing may be sent; empty if it may. What is found is remembered until somebody resumes."""
     with store.write() as connection:
-        row = connection.execute(select(installation)).one_or_none()
+        # Locked before the folder is read: another of us that sends at this moment raises the database's count first.
+        row = connection.execute(select(installation).with_for_update()).one_or_none()
         if row is None:
             _begin(connection, data)
             return ""

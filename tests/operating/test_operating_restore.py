@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import threading
 import time
 from collections import Counter
 
@@ -176,6 +177,27 @@ def test_yesterday_s_database_sends_nothing(town, tmp_path, now):
     found = restored.resume(town.store, data, logs=None, nothing_sent=True, now=now)
     assert found.paused == ()
     installation.refuse_restored(town.store, data, now=now)
+
+
+def test_two_that_send_at_the_same_moment_are_no_restored_backup(store, tmp_path, now, monkeypatch):
+    """The one looks at the database, the other raises its count and the folder's, the one looks at the folder."""
+    assert installation.held(store, tmp_path, now=now, sending=True) == ""
+    read, said = installation._read, []
+    other = threading.Thread(target=lambda: said.append(installation.held(store, tmp_path, now=now, sending=True)))
+
+    def meanwhile(data):
+        monkeypatch.setattr(installation, "_read", read)
+        other.start()
+        other.join(1)
+        return read(data)
+
+    monkeypatch.setattr(installation, "_read", meanwhile)
+    assert installation.held(store, tmp_path, now=now, sending=True) == ""
+    other.join(30)
+    assert said == [""]
+    with store.read() as connection:
+        row = connection.execute(select(tables.installation)).one()
+    assert (row.generation, row.held) == (2, None)
 
 
 def test_without_a_log_what_was_under_way_stays_paused(town, now):
