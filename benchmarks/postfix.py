@@ -6,13 +6,10 @@ Postfix writes each message to its queue and syncs it before it says 250, which 
 from __future__ import annotations
 
 import os
-import shutil
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -35,7 +32,10 @@ def main() -> None:
         certificate = _certificate(place)
         for tls in (False, True) if certificate else (False,):
             racers: dict[str, tuple[int, Callable[[int], float]]] = {
-                "Outreach, signed, 2 workers": (people, lambda count, tls=tls: _ours(place, count, tls=tls)),
+                "Outreach, signed, 2 workers": (
+                    people,
+                    lambda count, tls=tls: sending._ours(place, count, signed=True, port=PORT, tls=tls),
+                ),
                 "nodemailer, pool, DKIM, 2 processes": (
                     peer,
                     lambda count, tls=tls: sending._nodemailer(place, count, port=PORT, tls=tls),
@@ -63,18 +63,6 @@ def _race(how: str, racers: dict[str, tuple[int, Callable[[int], float]]], round
     for name, rates in found.items():
         print(f"| {name} | {statistics.median(rates):,.0f} |")
     print(flush=True)
-
-
-def _ours(place: Path, people: int, *, tls: bool) -> float:
-    folder = Path(tempfile.mkdtemp(dir=place))
-    city = cities.build(folder, people, port=PORT, compiled=cities.big_message(), lanes=sending.LANES)
-    orders = replace(city.orders, relay_url=f"smtp://localhost:{PORT}", require_tls=tls)
-    begun = time.monotonic()
-    supervisor.send(orders, count=2)
-    took = time.monotonic() - begun
-    assert city.counts() == {"accepted": people}
-    shutil.rmtree(folder)
-    return people / took
 
 
 def _certificate(place: Path) -> Path | None:

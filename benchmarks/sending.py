@@ -250,13 +250,16 @@ def _city(place: Path, people: int, *, signed: bool, port: int, lanes: int = LAN
     return city if signed else cities.City(folder, replace(city.orders, dkim_key=None))
 
 
-def _ours(place: Path, people: int, *, signed: bool, port: int = PORT, count: int = 2, lanes: int = LANES) -> float:
+def _ours(
+    place: Path, people: int, *, signed: bool, port: int = PORT, count: int = 2, lanes: int = LANES, tls: bool = False
+) -> float:
     city = _city(place, people, signed=signed, port=port, lanes=lanes)
+    orders = replace(city.orders, relay_url=f"smtp://localhost:{port}", require_tls=True) if tls else city.orders
     workers.composer(
         cities.big_message(), city.campaign(), city.orders
     )  # imported and compiled once, as in a long send
     begun = time.monotonic()
-    tally = supervisor.send(city.orders, count=count)
+    tally = supervisor.send(orders, count=count)
     took = time.monotonic() - begun
     counts = city.counts()
     if counts != {"accepted": people}:  # a sink that hangs up leaves doubts, also in a benchmark

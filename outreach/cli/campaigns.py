@@ -99,7 +99,9 @@ def confirm(campaign: Campaign) -> None:
         raise UsageError(f"sending to {people:,} people has to be confirmed; add --yes where nobody can be asked")
     urgent(campaign)
     digests = f", {later:,} of them in their next digest" if later else ""
-    typed = click.prompt(f"Type {people} to send {campaign.name} to {people:,} people{digests}", default="")
+    typed = click.prompt(
+        f"Type {people} to send {campaign.name} to {people:,} people{digests}", default="", show_default=False
+    )
     if typed.replace(",", "").strip() != str(people):
         raise UsageError("that is not the number; nothing was sent")
 

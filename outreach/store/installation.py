@@ -18,9 +18,10 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from outreach.errors import Blocked
+from outreach.store.checkpoints import insert
 from outreach.store.database import Store
 from outreach.store.tables import installation
 
@@ -39,10 +40,11 @@ def held(store: Store, data: Path, *, now: dt.datetime, sending: bool = False) -
     """Why nothing may be sent; empty if it may. What is found is remembered until somebody resumes."""
     with store.write() as connection:
         # Locked before the folder is read: another of us that sends at this moment raises the database's count first.
-        row = connection.execute(select(installation).with_for_update()).one_or_none()
+        row = _row(connection)
         if row is None:
-            _begin(connection, data)
-            return ""
+            if _begin(connection, data):
+                return ""
+            row = _row(connection)  # another of us was first
         if row.held:
             return str(row.held)
         known = _read(data)
@@ -78,7 +80,7 @@ def hold(connection: Connection, reason: str, *, now: dt.datetime) -> None:
     """Send nothing from now on."""
     if connection.execute(update(installation).values(held=reason, held_at=now)).rowcount == 0:
         values = {"id": 1, "epoch": secrets.token_hex(16), "generation": 0, "held": reason, "held_at": now}
-        connection.execute(insert(installation).values(values))
+        connection.execute(insert(connection, installation).values(values))
 
 
 def release(connection: Connection, data: Path) -> None:
@@ -87,10 +89,19 @@ def release(connection: Connection, data: Path) -> None:
     _begin(connection, data)
 
 
-def _begin(connection: Connection, data: Path) -> None:
+def _row(connection: Connection) -> Any:
+    return connection.execute(select(installation).with_for_update()).one_or_none()
+
+
+def _begin(connection: Connection, data: Path) -> bool:
+    """False if another of us begins at this moment."""
     epoch = secrets.token_hex(16)
-    connection.execute(insert(installation).values(id=1, epoch=epoch, generation=0))
+    values = {"id": 1, "epoch": epoch, "generation": 0}
+    added = insert(connection, installation).values(values).on_conflict_do_nothing().returning(installation.c.id)
+    if connection.execute(added).first() is None:
+        return False
     _write(data, epoch=epoch, generation=0)
+    return True
 
 
 def _is_shared(connection: Connection) -> bool:

@@ -74,7 +74,7 @@ def test_one_that_nobody_approved_in_time_leaves_nobody_with_two_the_week_after(
     assert "weekly-2 was due Mon 2026-11-30 09:00" in said
     assert "nobody approved it" in said
     assert (office.status("weekly-2"), cron(MONDAY + 2 * WEEK)) == (Status.STOPPED, "")
-    with pytest.raises(OutreachError):
+    with pytest.raises(OutreachError, match="weekly-2 is stopped"):
         signs(office, "weekly-2", "Eli")
     signs(office, "weekly-3", "Eli")
     assert cron(MONDAY + 2 * WEEK) == ""
@@ -83,6 +83,20 @@ def test_one_that_nobody_approved_in_time_leaves_nobody_with_two_the_week_after(
         "weekly-2": Status.STOPPED,
         "weekly-3": Status.FINISHED,
     }
+
+
+def test_one_that_nobody_approves_is_told_when_its_window_closes_and_ends_no_series(office, cron):
+    signs(office, office.plans("weekly", schedule="FREQ=WEEKLY;BYDAY=MO from 2026-11-23 09:00"), "Dana")
+    cron(MONDAY)
+    grows(office, 4)
+    cron(MONDAY + WEEK, code=1)
+    late = MONDAY + WEEK + dt.timedelta(days=5)
+    said = cron(late, code=1)
+    assert "weekly-2 was due" in said
+    assert "nobody approved it until 2026-12-0" in said
+    assert "so nobody got it" in said
+    assert (office.status("weekly-2"), cron(late)) == (Status.STOPPED, "")
+    assert "weekly-3 waits" in cron(MONDAY + 2 * WEEK, code=1)
 
 
 def signs(office, name: str, by: str) -> None:
@@ -100,17 +114,3 @@ def grows(office, count: int) -> None:
 def reached(office) -> dict[str, Status]:
     with office.town.store.read() as connection:
         return {each.name: each.status for each in campaigns.every(connection)}
-
-
-def test_one_that_nobody_approves_is_told_when_its_window_closes_and_ends_no_series(office, cron):
-    signs(office, office.plans("weekly", schedule="FREQ=WEEKLY;BYDAY=MO from 2026-11-23 09:00"), "Dana")
-    cron(MONDAY)
-    grows(office, 4)
-    cron(MONDAY + WEEK, code=1)
-    late = MONDAY + WEEK + dt.timedelta(days=5)
-    said = cron(late, code=1)
-    assert "weekly-2 was due" in said
-    assert "nobody approved it until 2026-12-0" in said
-    assert "so nobody got it" in said
-    assert (office.status("weekly-2"), cron(late)) == (Status.STOPPED, "")
-    assert "weekly-3 waits" in cron(MONDAY + 2 * WEEK, code=1)

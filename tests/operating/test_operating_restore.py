@@ -179,25 +179,27 @@ def test_yesterday_s_database_sends_nothing(town, tmp_path, now):
     installation.refuse_restored(town.store, data, now=now)
 
 
-def test_two_that_send_at_the_same_moment_are_no_restored_backup(store, tmp_path, now, monkeypatch):
-    """The one looks at the database, the other raises its count and the folder's, the one looks at the folder."""
-    assert installation.held(store, tmp_path, now=now, sending=True) == ""
-    read, said = installation._read, []
+@pytest.mark.parametrize(("step", "generation"), [("_read", 2), ("_begin", 1)])
+def test_two_that_send_at_the_same_moment_are_no_restored_backup(store, tmp_path, now, monkeypatch, step, generation):
+    """One has looked at the database; the other begins, or raises its count and the folder's; then the one goes on."""
+    if step == "_read":
+        assert installation.held(store, tmp_path, now=now, sending=True) == ""
+    goes_on, said = getattr(installation, step), []
     other = threading.Thread(target=lambda: said.append(installation.held(store, tmp_path, now=now, sending=True)))
 
-    def meanwhile(data):
-        monkeypatch.setattr(installation, "_read", read)
+    def meanwhile(*arguments):
+        monkeypatch.setattr(installation, step, goes_on)
         other.start()
         other.join(1)
-        return read(data)
+        return goes_on(*arguments)
 
-    monkeypatch.setattr(installation, "_read", meanwhile)
+    monkeypatch.setattr(installation, step, meanwhile)
     assert installation.held(store, tmp_path, now=now, sending=True) == ""
     other.join(30)
     assert said == [""]
     with store.read() as connection:
         row = connection.execute(select(tables.installation)).one()
-    assert (row.generation, row.held) == (2, None)
+    assert (row.generation, row.held) == (generation, None)
 
 
 def test_without_a_log_what_was_under_way_stays_paused(town, now):
